@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from wfsim.runtime.permissions import Permissions
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
+    from wfsim.runtime.signing import verify_webhook
     from wfsim.runtime.trying import try_activity
     from wfsim.service.client import connect
     from wfsim.simulation.default import default_scenario
@@ -152,6 +153,7 @@ __all__ = [
     "to_temporal_history",
     "try_activity",
     "verify",
+    "verify_webhook",
     "write_pnml",
     "write_report",
 ]
@@ -197,6 +199,7 @@ _HOMES = {
     "runtime.engine": ("open_engine",),
     "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
+    "runtime.signing": ("verify_webhook",),
     "runtime.trying": ("try_activity",),
     "service.client": ("connect",),
     "simulation.default": ("default_scenario",),

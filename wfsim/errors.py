@@ -210,6 +210,22 @@ class UnknownWorkflow(EngineError):
     """No workflow is published under the name, or in the version, that was asked for."""
 
 
+class UnknownWebhook(EngineError):
+    """There is no webhook of the id that was asked for."""
+
+
+class WebhookRefused(WfsimError):
+    """What came is not a webhook that an engine has just sent.
+
+    `reason` is `headers` (they are not there), `signature` (forged, or changed on its way), `time` (recorded and sent
+    again, or a clock is wrong), `seen` (worked off before) or `body`.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class DefinitionTaken(EngineError):
     """A name and version is published with another definition."""
 

@@ -10,6 +10,7 @@ import httpx
 
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import Clock
+from wfsim.runtime.permissions import Permissions
 from wfsim.service.keys import Role
 from wfsim.service.limits import Limits
 from wfsim.service.serving import Server
@@ -60,10 +61,11 @@ def serving(
     clock: Clock | None = None,
     limits: Limits | None = None,
     activities: Mapping[str, Any] | None = None,
+    permissions: Permissions | None = None,
 ) -> Iterator[Server]:
     """A service that knows `order`, whose `charge` is completed from outside unless functions are given."""
     functions = {"charge": charge_later} if activities is None else activities
-    tenants = Tenants(url, [order()], functions, clock=clock, polling=0.02)
+    tenants = Tenants(url, [order()], functions, permissions=permissions, clock=clock, polling=0.02)
     try:
         with Server(tenants, port=0, limits=limits or Limits(rate=1e6, burst=10**6)) as server:
             yield server

@@ -22,6 +22,7 @@ from wfsim.errors import (
 )
 from wfsim.runtime.clock import ManualClock
 from wfsim.runtime.engine import open_engine
+from wfsim.runtime.figures import Backlog
 
 
 @pytest.fixture
@@ -186,3 +187,14 @@ def test_what_cannot_be_sent_is_told(engine: Any) -> None:
     with pytest.raises(WfsimError):
         engine.start("order", {"total": 3}, id="")
     assert run.state == "created"
+
+
+def test_who_works_what_waits_and_what_comes_next(engine: Any, clock: ManualClock) -> None:
+    assert engine.workers == []
+    run = engine.start("order", {"total": 3}, id="o")
+    (due,) = engine.due()
+    assert (due.target, due.kind, due.due, due.overdue) == ("o", "timer", run.timers[0].due, False)
+    run.send("pay", amount=3)
+    clock.advance("1s")
+    assert engine.backlog == [Backlog("default", queued=0, running=1, later=0)]
+    assert [each.due for each in engine.due(limit=1)] == [min(each.due for each in run.timers)]

@@ -86,6 +86,8 @@ def request_to(method: str, path: str) -> dict[str, Any]:
         "/v1/instances/{id}/commands": {"command": "terminate"},
         "/v1/commands": {"ids": [SECRET, f"{SECRET}-2"], "command": "terminate"},
         "/v1/instances/{id}/why-not": {"name": "pay"},
+        "/v1/webhooks": {"url": "https://shop.example/theirs"},
+        "/v1/webhooks/{id}/repeat": {},
         "/v1/activities/complete": {"correlation_id": f"{SECRET}:1:1", "result": "stolen"},
         "/v1/activities/fail": {"correlation_id": f"{SECRET}:1:1", "error_type": "Stolen"},
         "/v1/activities/heartbeat": {"correlation_id": f"{SECRET}:1:1"},

@@ -19,6 +19,7 @@ check compare conditions connect convert_history default_scenario discover dumps
 explore_seeds explore_workflow figures fit from_networkx from_snakes function hot_paths json_schema lint load
 load_scenario loads migration monitor new open_engine open_history picture read_log read_pnml read_properties reopen
 run_schedules save simulate smallest soundness start sweep to_net to_snakes to_temporal_history try_activity verify
+verify_webhook
 write_pnml write_report
 """.split()
 

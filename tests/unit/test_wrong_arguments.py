@@ -12,6 +12,7 @@ import pytest
 
 import wfsim as wf
 from tests.unit.test_public_names import NAMES
+from wfsim.runtime.signing import signature
 
 ORDER = wf.new("order")
 NET = wf.to_net(ORDER)
@@ -25,6 +26,12 @@ def small_history() -> wf.History:
 def a_function(n: int) -> int:
     return n
 
+
+SIGNED = {
+    "webhook-id": "m",
+    "webhook-timestamp": "60",
+    "webhook-signature": signature("whsec_" + "AAAA" * 8, "m", 60, b"{}"),
+}
 
 WRONG = {"nothing": None, "number": 7, "text": "nonsense \0", "workflows": [ORDER, ORDER], "list": [7]}
 
@@ -81,6 +88,7 @@ GOOD: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "to_temporal_history": lambda folder: (small_history().case(1),),
     "try_activity": lambda folder: (ORDER, "pack"),
     "verify": lambda folder: (ORDER,),
+    "verify_webhook": lambda folder: (b"{}", SIGNED, "whsec_" + "AAAA" * 8),
     "write_pnml": lambda folder: (NET, folder / "written.pnml"),
     "write_report": lambda folder: (small_history(), folder / "report.html"),
 }
@@ -171,6 +179,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "to_net": {"instances": 0, "pools": 7, "catalogue": 7, "items": -1, "messages": 0, "max_variants": 0},
     "try_activity": {"input": 7, "activities": 7, "permissions": 7},
+    "verify_webhook": {"tolerance": -1, "seen": 7, "now": "noon"},
     "verify": {"properties": 7, "max_states": 0, "max_seconds": -1, "catalogue": 7},
 }
 

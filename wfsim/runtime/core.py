@@ -21,6 +21,7 @@ from wfsim.model.catalogue import Catalogue
 from .cache import Cache
 from .database import DatabaseError
 from .implementations import Use
+from .outbox import Outbox
 from .programs import Families
 from .rows import AttemptRow, BeatRow, Busy, Rows
 from .turn import Order, Turn, was_ignored
@@ -85,6 +86,8 @@ class Core:
     ----------
     carrier
         Who carries attempts out.
+    outbox
+        Writes what webhooks are to be told.
     news
         Notified after every turn that changed something here.
     changes
@@ -107,6 +110,7 @@ class Core:
         self.families = Families()
         self.cache = Cache()
         self.carrier: Carrier = Nobody()
+        self.outbox = Outbox()
         self.news = threading.Condition()
         self.changes = 0
         self.versions: dict[str, int] = {}
@@ -140,6 +144,10 @@ class Core:
             )
             yield turn
             self.carrier.enqueue(rows, turn.launched)
+            if turn.recorded:
+                self.outbox.put(rows, turn.recorded, turn.now)
+        for span in turn.spans:
+            span.end()
         self.took(wall.perf_counter() - begun)
         self.families.stored |= turn.met
         for held in turn.changed.values():

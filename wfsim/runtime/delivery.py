@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wfsim.model.duration import UNITS
 
+from . import tracing
 from .breaker import OnHold
 from .database import DatabaseError
 from .logs import tell
@@ -83,7 +84,8 @@ class Delivery:
         order = self._take(name, serial, attempt, tries)
         if order is None:
             return
-        told = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
+        told: dict[str, Any] = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
+        told |= tracing.ids(order.trace)
         tell("attempt_started", **told)
         report = self._hands.carry_out(order)
         if report is None:

@@ -20,9 +20,10 @@ from .database import Database, existing
 from .groups import DEFAULT
 from .presence import LEASE
 from .rows import Busy
-from .tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES, LEAVING
+from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
 from .turn import OPEN
 from .upgrading import NEWEST, stored_version
+from .webhooks import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Finding:
     ----------
     about
         `database`, `schema`, `definitions`, `instances`, `timers`, `stuck`, `workers`, `attempts`, `heartbeats`,
-        `queue` or `archive`.
+        `queue`, `archive` or `webhooks`.
     ok
         Whether it can be left alone.
     message, advice
@@ -156,6 +157,7 @@ def _looked_at(core: Core, rows: SqlRows) -> Iterator[Finding]:
     yield _timers(rows, now, alive)
     yield _heartbeats(rows, now)
     yield _archive(rows)
+    yield _webhooks(rows)
 
 
 def _definitions(rows: SqlRows) -> Finding:
@@ -322,6 +324,30 @@ def _archive(rows: SqlRows) -> Finding:
             {"leaving": found},
         )
     return Finding("archive", True, "nothing is on its way", figures={"leaving": {}})
+
+
+def _webhooks(rows: SqlRows) -> Finding:
+    counted = (
+        sa.select(ENDPOINTS.c.id, ENDPOINTS.c.off, DELIVERIES.c.status, sa.func.count(DELIVERIES.c.number))
+        .outerjoin(DELIVERIES, DELIVERIES.c.endpoint == ENDPOINTS.c.id)
+        .group_by(ENDPOINTS.c.id, ENDPOINTS.c.off, DELIVERIES.c.status)
+        .order_by(ENDPOINTS.c.id)
+    )
+    found = rows.connection.execute(counted).all()
+    n = {status: sum(row[3] for row in found if row.status == status) for status in STATUSES}
+    dead = sorted({row.id for row in found if row.status == "dead" or row.off is not None})
+    off = {row.id: row.off for row in found if row.off is not None}
+    told = f"{len({row.id for row in found}):,} registered, {n['waiting']:,} messages to be sent"
+    if dead:
+        return Finding(
+            "webhooks",
+            False,
+            f"{told}, {n['dead']:,} dead, of {listed(dead, 3)}",
+            f"see engine.webhooks.deliveries({dead[0]!r}, status='dead'), mend the receiver, and repeat them: "
+            f"engine.webhooks.repeat({dead[0]!r})",
+            {**n, "off": off},
+        )
+    return Finding("webhooks", True, told, figures={**n, "off": off})
 
 
 class _Undone(Exception):

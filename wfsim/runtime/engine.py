@@ -39,7 +39,7 @@ from .database import MEMORY, Database
 from .executor import failed_outside, succeeded
 from .explain import Explanation, explain
 from .feed import Feed
-from .figures import Figures, figures, open_instances
+from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
 from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for, implementations_given
@@ -47,7 +47,7 @@ from .listing import Listed, Page, Wanted, called, page
 from .logs import tell
 from .moving import Moves, migrate
 from .permissions import Permissions, checked_permissions
-from .presence import Presence
+from .presence import LEASE, Presence
 from .pulled import Check, Pulled, check
 from .pump import Pump
 from .queue import Queue, QueueWorker
@@ -56,6 +56,7 @@ from .sending import Answer, answer_to, checked_id, payload_copy
 from .tables import INSTANCES
 from .texts import written
 from .turn import OPEN, rebuilt, was_ignored
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -603,10 +604,37 @@ class Engine:
         with self.core.database.reading() as rows:
             return figures(rows, self.core.clock.now())
 
+    @property
+    def workers(self) -> builtins.list[Worker]:
+        """The processes that work for this database."""
+        with self.core.database.reading() as rows:
+            return workers(rows, int(LEASE * 1e6))
+
+    @property
+    def backlog(self) -> builtins.list[Backlog]:
+        """How many attempts wait and are carried out, by the group whose workers do it."""
+        with self.core.database.reading() as rows:
+            return backlog(rows)
+
+    def due(self, limit: int = 100) -> builtins.list[Due]:
+        """What happens next by itself: timers, starts of children, messages."""
+        with self.core.database.reading() as rows:
+            return dues(rows, self.core.clock.now(), limit)
+
     def count_open(self) -> int:
         """How many instances have not come to their end."""
         with self.core.database.reading() as rows:
             return open_instances(rows, builtins.list(OPEN))
+
+    @property
+    def permissions(self) -> Permissions:
+        """What may be reached outside from here."""
+        return self._permissions
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told by HTTP what happens; a service sends it."""
+        return Webhooks(self.core, lambda: self.permissions)
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -803,7 +831,8 @@ class Engine:
 
         Those go to folders of Parquet, which `wf.open_history` opens, whose last record is older, with their families,
         if all of these are closed too and nothing is owed to them. They are gone from the engine then: `get` does not
-        find them, `retry` cannot open them again, and their ids are free.
+        find them, `retry` cannot open them again, and their ids are free. What a service keeps goes too: answers to
+        idempotency keys and what webhooks were told are forgotten, its audit goes to the archive.
 
         Parameters
         ----------

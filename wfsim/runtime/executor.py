@@ -14,10 +14,12 @@ from wfsim.errors import ActivityError, WfsimError
 from wfsim.model.duration import Duration
 from wfsim.model.values import Value, ValueType, check_value, coerce
 
+from . import tracing
 from .implementations import Implementation
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from .clock import Clock
@@ -72,6 +74,8 @@ class Attempt:
         "left_behind",
         "task",
         "thread",
+        "trace",
+        "workflow",
     )
 
     def __init__(
@@ -99,6 +103,15 @@ class Attempt:
         self.left_behind = False
         self.task: asyncio.Task[Any] | None = None
         self.thread: threading.Thread | None = None
+        self.workflow = ""
+        self.trace: str | None = None
+
+    def traced(self) -> AbstractContextManager[None]:
+        """Around its function: a span of its own."""
+        instance, serial, number = self.key
+        told: dict[str, str | int] = {"instance": instance, "activity": self.activity}
+        told |= {"activity_id": serial, "attempt": number}
+        return tracing.attempt(self.trace, f"{self.workflow}.{self.activity}", told)
 
 
 class ActivityContext:
@@ -230,7 +243,7 @@ class Executor:
         positional = (ActivityContext(self, attempt),) if implementation.takes_context else ()
         if implementation.is_async:
             loop = self._running_loop()
-            coroutine = _outcome(implementation, positional, attempt.input)
+            coroutine = _outcome(implementation, positional, attempt)
             loop.call_soon_threadsafe(self._begin, loop, attempt, coroutine)
         else:
             attempt.thread = threading.Thread(
@@ -272,7 +285,8 @@ class Executor:
 
     def _run(self, attempt: Attempt, implementation: Implementation, positional: tuple[Any, ...]) -> None:
         try:
-            result = implementation.function(*positional, **attempt.input)
+            with attempt.traced():
+                result = implementation.function(*positional, **attempt.input)
         except BaseException as error:  # whatever the function raises is the attempt's failure
             self._ended(attempt, _failure(attempt.key, error))
         else:
@@ -403,11 +417,12 @@ class Executor:
 
 
 async def _outcome(
-    implementation: Implementation, positional: tuple[Any, ...], inputs: Mapping[str, Value]
+    implementation: Implementation, positional: tuple[Any, ...], attempt: Attempt
 ) -> tuple[Any, BaseException | None]:
     """Result or error; only cancellation passes, since asyncio has its own way with other BaseExceptions."""
     try:
-        return await implementation.function(*positional, **inputs), None
+        with attempt.traced():
+            return await implementation.function(*positional, **attempt.input), None
     except asyncio.CancelledError:
         raise
     except BaseException as error:  # whatever the function raises is the attempt's failure

@@ -25,6 +25,7 @@ from wfsim.model.given import GIVEN_RESPONSE, INPUT, RESPONSE, SECRETS, fields_i
 from wfsim.model.parts import as_text
 from wfsim.model.values import EvaluationFault, ValueType, brief, coerce
 
+from . import tracing
 from .outgoing import CheckedTransport
 
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ def request_of(http: Http, inputs: Mapping[str, Value], secrets: Mapping[str, st
     if http.method not in ("GET", "HEAD"):
         # An id may hold what no header does; one that does not stays as it is.
         headers["Idempotency-Key"] = quote(key, safe="!#$&'()*+,/:;=?@[]~")
+    if (trace := tracing.current()) is not None:
+        headers["traceparent"] = trace
     written = {name: value_of(tree) for name, tree in http.header_trees.items()}
     for name, value in written.items():
         if value is not None:

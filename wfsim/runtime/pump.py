@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def attempt_of(order: Order) -> Attempt:
     """What an executor needs to carry an attempt out."""
-    return Attempt(
+    found = Attempt(
         (order.instance, order.serial, order.attempt),
         order.activity,
         # A copy: what the function does to it must not reach the next attempt.
@@ -47,6 +47,8 @@ def attempt_of(order: Order) -> Attempt:
         deadline=order.deadline,
         index=order.index,
     )
+    found.workflow, found.trace = order.workflow, order.trace
+    return found
 
 
 def _run_out(attempt: Attempt, now: int) -> str | None:

@@ -23,7 +23,7 @@ from wfsim.model.duration import Duration
 from wfsim.model.values import brief
 
 from .pulled import Pulled
-from .tables import DUE, INSTANCES, LEAVING, MOVES, RECORDS, SEEN
+from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
 from .turn import OPEN
 
 if TYPE_CHECKING:
@@ -60,17 +60,27 @@ class Retained:
         Instances that are old enough and stay, since they did not go as their definitions say (`engine.check`).
     queue_rows
         How many rows of finished attempts were removed from the queue.
+    requests
+        How many answers to requests with an idempotency key a service has forgotten.
+    audit
+        Where the rows of a service's audit are now, JSON lines; `None` if there were none.
     """
 
     instances: int
     folders: tuple[Path, ...]
     kept: tuple[str, ...]
     queue_rows: int
+    requests: int
+    audit: Path | None
 
     def __str__(self) -> str:
         told = (
             f"{self.instances:,} instances have left, {self.queue_rows:,} finished attempts were removed from the queue"
         )
+        if self.requests:
+            told += f", {self.requests:,} answers to requests were forgotten"
+        if self.audit is not None:
+            told += f", the audit of that time is in {self.audit}"
         if self.folders:
             told += f"; they are in {listed(map(str, self.folders), 3)}"
         if self.kept:
@@ -105,8 +115,17 @@ def retain(
                 folders.append(announced)
             if last is None:
                 break
+        audit = _move_audit(core, archive, before)
+    with core.database.transaction() as rows_:
+        rows_.connection.execute(
+            sa.delete(DELIVERIES).where(
+                DELIVERIES.c.changed < before,
+                sa.or_(DELIVERIES.c.status != "waiting", DELIVERIES.c.endpoint.not_in(sa.select(ENDPOINTS.c.id))),
+            )
+        )
+        requests = rows_.connection.execute(sa.delete(REQUESTS).where(REQUESTS.c.time < before)).rowcount
     rows = 0 if queue is None else queue.forget(datetime.fromtimestamp(before / 1e6, UTC))
-    return Retained(n, tuple(each for each in folders if each.is_dir()), tuple(kept), rows)
+    return Retained(n, tuple(each for each in folders if each.is_dir()), tuple(kept), rows, requests, audit)
 
 
 @contextlib.contextmanager
@@ -172,7 +191,7 @@ def _announce(
     after = (found[-1].time, found[-1].id) if len(found) == batch else None
     if not leaving:
         return None, after, kept
-    folder = _free_folder(archive, max(row.time for row in leaving))
+    folder = _free(archive, "until", max(row.time for row in leaving))
     told = [{"instance": row.id, "version": row.version, "folder": str(folder)} for row in leaving]
     with core.database.transaction() as rows:
         rows.connection.execute(sa.insert(LEAVING), told)
@@ -192,11 +211,11 @@ def _leaving(rows: SqlRows, name: str, before: int) -> list[InstanceRow]:
     return [] if rows.connection.execute(owed.limit(1)).first() is not None else relatives
 
 
-def _free_folder(archive: Path, time: int) -> Path:
-    """Named after the last that happened in it."""
-    stem = f"until-{datetime.fromtimestamp(time / 1e6, UTC):%Y%m%dT%H%M%S}"
+def _free(archive: Path, what: str, time: int, ending: str = "") -> Path:
+    """A path at which nothing is, named after the last that happened in it."""
+    stem = f"{what}-{datetime.fromtimestamp(time / 1e6, UTC):%Y%m%dT%H%M%S}"
     number = 1
-    while (found := archive / f"{stem}-{number}").exists():
+    while (found := archive / f"{stem}-{number}{ending}").exists():
         number += 1
     return found
 
@@ -287,3 +306,31 @@ def _remove(core: Core, folder: Path) -> int:
             # Before it can leave again.
             shutil.rmtree(folder)
     return 0 if changed else len(names)
+
+
+def _move_audit(core: Core, archive: Path, before: int) -> Path | None:
+    """Let old rows of the audit leave; whoever is killed before they are removed writes them again the next time."""
+    partial = archive / ".audit.jsonl"
+    moved: list[int] = []
+    last = 0
+    with partial.open("w", encoding="utf-8") as file:
+        while True:
+            asked = sa.select(AUDIT).where(AUDIT.c.time < before, AUDIT.c.number > (moved[-1] if moved else 0))
+            with core.database.reading() as rows:
+                found = rows.connection.execute(asked.order_by(AUDIT.c.number).limit(MOST)).mappings().all()
+            if not found:
+                break
+            file.writelines(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in found)
+            moved += [row["number"] for row in found]
+            last = max(last, *(row["time"] for row in found), 0)
+    if not moved:
+        partial.unlink()
+        return None
+    _sync(partial)
+    path = _free(archive, "audit-until", last, ".jsonl")
+    os.replace(partial, path)
+    _sync(archive)
+    with core.database.transaction() as rows:
+        for n in range(0, len(moved), MOST):
+            rows.connection.execute(sa.delete(AUDIT).where(AUDIT.c.number.in_(moved[n : n + MOST])))
+    return path

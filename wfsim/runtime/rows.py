@@ -37,6 +37,7 @@ class InstanceRow:
     fingerprint: str
     image: str
     priority: int = 0
+    trace: str | None = None
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class AttemptRow:
     detail: Value = None
     pool: str | None = None
     priority: int = 0
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ INSTANCES = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False, comment="of the program that laid the image out"),
     sa.Column("image", sa.Text, nullable=False),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its attempts; high first"),
+    sa.Column("trace", sa.Text, comment="the span that stands for it, as a traceparent"),
     sa.Index("wfsim_instances_family", "family"),
     sa.Index("wfsim_instances_parent", "parent", "activation"),
     sa.Index("wfsim_instances_listed", "workflow", "status", "started", "id"),
@@ -127,6 +128,7 @@ ATTEMPTS = sa.Table(
     sa.Column("detail", sa.Text, comment="what the last heartbeat said"),
     sa.Column("pool", sa.Text, comment="whose workers carry it out; null for all others'"),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its instance"),
+    sa.Column("trace", sa.Text, comment="the span of the step that scheduled it, as a traceparent"),
     sa.Index("wfsim_attempts_beats", "beat_by"),
     sa.Index("wfsim_attempts_workers", "worker"),
 )
@@ -162,6 +164,92 @@ LEAVING = sa.Table(
     sa.Column("instance", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, nullable=False, comment="that is in the archive"),
     sa.Column("folder", sa.Text, nullable=False, comment="of the archive, in which it is or will be"),
+)
+
+# What a service keeps beside its instances (`wfsim/service`).
+
+KEYS = sa.Table(
+    "wfsim_keys",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256 of the whole key, which has 256 random bits"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    sa.Column("revoked", sa.BigInteger),
+)
+
+AUDIT = sa.Table(
+    "wfsim_audit",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("time", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False, comment="of the key"),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False, comment="of the answer"),
+    sa.Column("request", sa.Text, nullable=False, comment="its id in the log"),
+    sqlite_autoincrement=True,
+)
+
+REQUESTS = sa.Table(
+    "wfsim_requests",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True, comment="the Idempotency-Key"),
+    sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of method, path and body"),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("answer", sa.Text, comment="JSON; null until there is one"),
+)
+
+ENDPOINTS = sa.Table(
+    "wfsim_webhooks",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("workflows", sa.Text, comment="a JSON list; null for all"),
+    sa.Column("kinds", sa.Text, comment="of records; a JSON list, null for all"),
+    sa.Column("events", sa.Text, comment="a JSON list; null for all"),
+    sa.Column("secret", sa.Text, nullable=False, comment="what messages are signed with"),
+    sa.Column("retry_for", sa.BigInteger, nullable=False, comment="microseconds"),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("off", sa.Text, comment="why it is told nothing any more"),
+)
+
+DELIVERIES = sa.Table(
+    "wfsim_deliveries",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("endpoint", sa.Text, nullable=False),
+    sa.Column("instance", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="of the record"),
+    sa.Column("body", sa.Text, nullable=False, comment="JSON, as it is sent"),
+    sa.Column("status", sa.Text, nullable=False, comment="waiting, delivered, dead"),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False, comment="when it is tried; while it is, when another one may"),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("told", sa.Text, comment="what came of the last try"),
+    sa.Index("wfsim_deliveries_listed", "endpoint", "number"),
+    sa.Index(
+        "wfsim_deliveries_waiting",
+        "endpoint",
+        "instance",
+        "number",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+    sa.Index(
+        "wfsim_deliveries_due",
+        "due",
+        sqlite_where=sa.text("status = 'waiting'"),
+        postgresql_where=sa.text("status = 'waiting'"),
+    ),
+    # A number is part of the id of a message, which no other may have.
+    sqlite_autoincrement=True,
 )
 
 SCHEMA_VERSION = sa.Table(

@@ -25,6 +25,7 @@ from wfsim.semantics.post import Letter, turned_away
 from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 
+from . import tracing
 from .implementations import Use
 from .rows import (
     CONTROLS,
@@ -43,9 +44,11 @@ from .segments import again, segments_of
 from .texts import written
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from wfsim.model.elements import Activity
     from wfsim.model.values import Value
-    from wfsim.semantics.records import Effect
+    from wfsim.semantics.records import Effect, Record
 
     from .cache import Cache
     from .programs import Families, Family
@@ -85,6 +88,8 @@ class Order:
         Microseconds within which a sign of life is due; `None` if none is.
     deadline
         When the attempt times out.
+    trace
+        The span that it is below.
     """
 
     instance: str
@@ -98,6 +103,7 @@ class Order:
     heartbeat: int | None
     deadline: int | None
     index: int | None
+    trace: str | None
 
 
 class Turn:
@@ -121,10 +127,14 @@ class Turn:
         Attempts that nobody waits for any more.
     changed
         The instances that were changed.
+    recorded
+        What was recorded, in order.
     owes
         Whether something is due now.
     met
         Hashes of families that were stored.
+    spans
+        Of what happens, for whoever takes them; they end when it is stored.
     """
 
     def __init__(
@@ -141,8 +151,10 @@ class Turn:
         self.launched: list[AttemptRow] = []
         self.taken_back: list[tuple[str, int, int]] = []
         self.changed: dict[str, Held] = {}
+        self.recorded: list[tuple[InstanceRow, list[Record]]] = []
         self.owes = False
         self.met: set[str] = set()
+        self.spans: list[Span] = []
         self._arriving: str | None = None
         self._sender: str | None = None
         self._families = families
@@ -217,6 +229,9 @@ class Turn:
             image=written(image_of(instance)),
             priority=priority,
         )
+        if tracing.is_on():
+            above = None if parent is None else self.rows.read(parent)
+            self._trace(tracing.begin_instance(row, None if above is None else above.trace))
         try:
             if not self.rows.insert(row):
                 return None
@@ -276,6 +291,8 @@ class Turn:
         self.changed[name] = held
         records = records_of(instance, output)
         self.rows.append(name, records, metadata)
+        self.recorded.append((held.row, records))
+        trace = self._trace(tracing.begin_step(held.row, records))
         fates = {
             instance.texts.text(effect.event_id) or "": effect.fate
             for effect in output.effects
@@ -299,7 +316,12 @@ class Turn:
             owed += self._owed(held, effect, children)
         self.rows.add_due(owed)
         if any(record.kind in _OF_ACTIVITIES for record in records):
-            self._sync_attempts(held, inputs)
+            self._sync_attempts(held, inputs, trace)
+
+    def _trace(self, span: Span | None) -> str | None:
+        if span is not None:
+            self.spans.append(span)
+        return tracing.parent_of(span)
 
     def _note_fates(self, held: Held, fates: Mapping[str, int]) -> None:
         known = {identity: fate for identity, fate in fates.items() if self._is_seen(held.name, identity)}
@@ -592,7 +614,7 @@ class Turn:
 
     # --- activities --------------------------------------------------------------------------------
 
-    def _sync_attempts(self, held: Held, inputs: Mapping[int, Mapping[str, Value]]) -> None:
+    def _sync_attempts(self, held: Held, inputs: Mapping[int, Mapping[str, Value]], trace: str | None) -> None:
         """What is stored of open activities is what the instance says; new attempts are launched."""
         instance, name = held.instance, held.name
         works = {work.activity_id: work for work in instance.activities()} if not instance.is_closed else {}
@@ -632,6 +654,8 @@ class Turn:
                     None,
                     None,
                 )
+            if row.phase == "new":
+                row.trace = trace
             if work.phase == "backoff":
                 wanted = "backoff"
             elif work.phase == "running":
@@ -712,6 +736,7 @@ class Turn:
             None if heartbeat is None else int(heartbeat),
             min(ends, default=None),
             work.index,
+            row.trace,
         )
 
     def _open_attempt(self, held: Held, serial: int, attempt: int) -> AttemptRow | None:

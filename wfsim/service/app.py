@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from . import activities, bodies, definitions, instances, operation, statistics, streams
+from . import activities, bodies, console, definitions, instances, operation, statistics, streams, webhooks
 from .door import told
 from .limits import Bounded, Limits, Rates
 
@@ -65,10 +65,11 @@ def _routed() -> FastAPI:
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    for each in (definitions, instances, activities, streams, statistics, operation):
+    for each in (definitions, instances, activities, streams, webhooks, statistics, operation):
         app.include_router(each.routes)
     app.include_router(operation.metrics_routes)
     app.include_router(operation.open_routes)
+    app.include_router(console.routes)
     return app
 
 

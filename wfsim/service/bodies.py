@@ -387,6 +387,143 @@ class Completed(Body):
 # --- others --------------------------------------------------------------------------------------
 
 
+# --- webhooks ------------------------------------------------------------------------------------
+
+Names = Annotated[list[Name] | None, Field(min_length=1, max_length=1_000)]
+
+
+class ToRegister(Body):
+    """Who is to be told what; without a list of workflows, kinds of records or events: of all."""
+
+    model_config = _with({"url": "https://shop.example/hooks/wfsim", "kinds": ["instance_closed"]})
+
+    url: str = Field(min_length=1, max_length=8_000)
+    workflows: Names = None
+    kinds: Annotated[Names, Field(description="of records: `instance_closed`")] = None
+    events: Names = None
+    secret: str | None = Field(None, max_length=200, description="whsec_ and Base64 of 24 to 64 bytes. Default: new.")
+    retry_for: str = Field("3d", max_length=20, description="How long a message is tried again.")
+
+
+class EndpointBody(Body):
+    """Who is told; `off` says why it is told nothing any more."""
+
+    id: str
+    url: str
+    workflows: list[str] | None
+    kinds: list[str] | None
+    events: list[str] | None
+    retry_for: int = Field(description="microseconds")
+    created: Micros
+    off: str | None
+
+
+class Registered(EndpointBody):
+    """Who is told, and what messages are signed with, which is not shown again."""
+
+    secret: str
+
+
+class Endpoints(Body):
+    """All of them, in order of their registration."""
+
+    webhooks: list[EndpointBody]
+
+
+class DeliveryBody(Body):
+    """A message, and what has become of it."""
+
+    number: int
+    endpoint: str
+    instance: str
+    seq: int
+    kind: str
+    status: Literal["waiting", "delivered", "dead"]
+    tries: int
+    created: Micros
+    due: Annotated[Micros, Field(description="when it is tried next, if it waits")]
+    changed: Micros
+    told: str | None = Field(description="what came of the last try")
+
+
+class Deliveries(Body):
+    """The newest first; `after` asks for those before."""
+
+    deliveries: list[DeliveryBody]
+    after: int | None
+
+
+class ToRepeat(Body):
+    """Which message is to be sent again; without a number all that are dead."""
+
+    model_config = _with({"number": 17})
+
+    number: int | None = Field(None, ge=1, lt=2**62)
+
+
+class Repeated(Body):
+    """How many messages are sent again."""
+
+    repeated: int
+
+
+# --- operation -----------------------------------------------------------------------------------
+
+
+class WorkerBody(Body):
+    """A process that works; `groups`: whose activities (null: all), `silent`: microseconds without a sign of life."""
+
+    id: str
+    host: str | None
+    process: int | None
+    groups: list[str] | None
+    activities: list[str]
+    attempts: int
+    started: Micros
+    silent: int
+    is_gone: bool
+
+
+class Workers(Body):
+    """All of them."""
+
+    workers: list[WorkerBody]
+
+
+class QueueBody(Body):
+    """Attempts that wait for the workers of a group, are carried out, and come later; and the limits of the queue."""
+
+    group: str
+    queued: int
+    running: int
+    later: int
+    concurrency: int | None
+    worker_concurrency: int | None
+    rate: str | None = Field(description="starts within a time: `10/1m`")
+
+
+class Queues(Body):
+    """All of them."""
+
+    queues: list[QueueBody]
+
+
+class DueBody(Body):
+    """Something that happens by itself."""
+
+    number: int
+    target: str
+    kind: str
+    due: Micros
+    overdue: bool
+
+
+class Dues(Body):
+    """The next ones, in order."""
+
+    due: list[DueBody]
+
+
 class ScheduleBody(Body):
     """A schedule of a workflow in its newest version, and when it comes next."""
 

@@ -12,11 +12,13 @@ from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
 from wfsim.runtime.explain import Explanation
+from wfsim.runtime.figures import Backlog, Due, Worker
 from wfsim.runtime.listing import Page
 from wfsim.runtime.sending import Answer, checked_id, payload_copy
 
 from .connection import Connection
 from .remote import RemoteRun, listed_of, record_of
+from .remote_webhooks import RemoteWebhooks
 
 if TYPE_CHECKING:
     import os
@@ -246,6 +248,30 @@ class RemoteEngine:
         """The work on an attempt goes on outside; see `Engine.heartbeat`."""
         body = {"correlation_id": correlation_id, "detail": detail}
         return bool(self._connection.post("activities", "heartbeat", body=body)["answer"] == "accepted")
+
+    @property
+    def workers(self) -> builtins.list[Worker]:
+        """The processes that work for the engine; see `Engine.workers`."""
+        found = self._connection.get("workers")["workers"]
+        for each in found:
+            each["groups"] = None if each["groups"] is None else tuple(each["groups"])
+            each["activities"] = tuple(each["activities"])
+        return [Worker(**each) for each in found]
+
+    @property
+    def backlog(self) -> builtins.list[Backlog]:
+        """How many attempts wait and are carried out, by group; see `Engine.backlog`."""
+        names = Backlog.__slots__
+        return [Backlog(**{name: each[name] for name in names}) for each in self._connection.get("queues")["queues"]]
+
+    def due(self, limit: int = 100) -> builtins.list[Due]:
+        """What happens next by itself; see `Engine.due`."""
+        return [Due(**each) for each in self._connection.get("due", limit=limit)["due"]]
+
+    @property
+    def webhooks(self) -> RemoteWebhooks:
+        """Who is told by HTTP what happens; see `Engine.webhooks`."""
+        return RemoteWebhooks(self._connection)
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from wfsim.errors import (
     ServiceError,
     StartRefused,
     UnknownInstance,
+    UnknownWebhook,
     UnknownWorkflow,
     WaitTimeout,
     WfsimError,
@@ -40,6 +41,7 @@ class Told:
 
 # The first class that fits counts: subclasses come before their bases.
 TOLD: Mapping[type[WfsimError], Told] = {
+    UnknownWebhook: Told(404, "unknown_webhook", "List them: GET /v1/webhooks."),
     UnknownInstance: Told(404, "unknown_instance", "List what there is: GET /v1/instances."),
     UnknownWorkflow: Told(404, "unknown_workflow", "List what is published: GET /v1/definitions."),
     DefinitionTaken: Told(409, "definition_taken", "Give the changed definition a higher version."),

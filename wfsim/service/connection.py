@@ -71,6 +71,10 @@ class Connection:
             raise WfsimError(f"what is sent is JSON: {error}.") from None
         return self._ask("POST", path, content=content, headers=headers).json()
 
+    def delete(self, *path: str) -> None:
+        """Let something be there no more, once, however often it has to be asked."""
+        self._ask("DELETE", path, headers={"Idempotency-Key": uuid.uuid4().hex})
+
     def _ask(
         self,
         method: str,

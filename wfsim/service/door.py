@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from wfsim.errors import ServiceError, WfsimError
+from wfsim.runtime import tracing
 from wfsim.runtime.database import DatabaseError
 from wfsim.runtime.sending import LONGEST_ID
 
@@ -111,6 +112,10 @@ class Door(APIRoute):
         changes = bool(extra.get("x-changes"))
 
         async def handle(request: Request) -> Response:
+            with tracing.continuing(request.headers):
+                return await handled(request)
+
+        async def handled(request: Request) -> Response:
             begun = time.perf_counter()
             number = secrets.token_hex(8)
             caller: Caller | None = None
@@ -144,6 +149,7 @@ class Door(APIRoute):
                         "seconds": round(took, 4),
                         "namespace": None if caller is None else caller.tenant.namespace,
                         "key": None if caller is None else caller.key.id,
+                        **tracing.ids(tracing.current()),
                     }
                 },
             )
@@ -164,7 +170,7 @@ class Routes(APIRouter):
         """A route; `changes` says that it may be repeated under an Idempotency-Key, and stands in the audit."""
         extra: dict[str, Any] = {"x-role": role.word, "x-changes": changes, "security": [{"key": []}]}
         if changes:
-            extra["parameters"] = [ONCE, *([IF_MATCH] if "{id}" in path else []), METADATA]
+            extra["parameters"] = [ONCE, *([IF_MATCH] if path.startswith("/instances/{id}/") else []), METADATA]
         codes = dict(REFUSALS) | (TAKEN_IN if method == "POST" else {}) | dict(more.pop("problems", {}))
         answers: dict[int | str, dict[str, Any]] = {
             code: {

@@ -15,26 +15,13 @@ import sqlalchemy as sa
 
 from wfsim.errors import WfsimError, did_you_mean
 from wfsim.model.values import brief
+from wfsim.runtime.tables import KEYS
 
 if TYPE_CHECKING:
     from wfsim.runtime.database import Database
 
 DEFAULT = "default"
 """The namespace that the engine's own database is."""
-
-METADATA = sa.MetaData()
-
-KEYS = sa.Table(
-    "wfsim_keys",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256 of the whole key, which has 256 random bits"),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("created", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
-    sa.Column("revoked", sa.BigInteger),
-)
 
 
 class Role(IntEnum):
@@ -108,8 +95,6 @@ class Keys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with database.transaction() as rows:
-            METADATA.create_all(rows.connection)
 
     def add(self, name: str, role: Role, namespace: str = DEFAULT) -> tuple[Key, str]:
         """A new key, and its text, which is not stored and cannot be had again."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from wfsim.runtime.tables import AUDIT, REQUESTS
 from wfsim.runtime.texts import written
 
 if TYPE_CHECKING:
@@ -18,32 +19,6 @@ if TYPE_CHECKING:
     from wfsim.runtime.database import Database
 
     from .keys import Key
-
-METADATA = sa.MetaData()
-
-AUDIT = sa.Table(
-    "wfsim_audit",
-    METADATA,
-    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
-    sa.Column("time", sa.BigInteger, nullable=False, comment="microseconds since 1970 UTC"),
-    sa.Column("key", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False, comment="of the key"),
-    sa.Column("role", sa.Text, nullable=False),
-    sa.Column("method", sa.Text, nullable=False),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("status", sa.Integer, nullable=False, comment="of the answer"),
-    sa.Column("request", sa.Text, nullable=False, comment="its id in the log"),
-    sqlite_autoincrement=True,
-)
-
-REQUESTS = sa.Table(
-    "wfsim_requests",
-    METADATA,
-    sa.Column("key", sa.Text, primary_key=True, comment="the Idempotency-Key"),
-    sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of method, path and body"),
-    sa.Column("time", sa.BigInteger, nullable=False),
-    sa.Column("answer", sa.Text, comment="JSON; null until there is one"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +50,6 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        with database.transaction() as rows:
-            METADATA.create_all(rows.connection)
 
     def note(self, key: Key, method: str, path: str, status: int, request: str) -> None:
         """Somebody has done something, or tried to."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from .bodies import Audit, AuditEntry, CallerBody, Health
+from wfsim.model.duration import Duration
+from wfsim.runtime.figures import Backlog
+
+from .bodies import Audit, AuditEntry, CallerBody, DueBody, Dues, Health, QueueBody, Queues, WorkerBody, Workers
 from .door import CallerOf, Routes
 from .keys import Role
+
+if TYPE_CHECKING:
+    from wfsim.runtime.groups import QueueLimits
 
 routes = Routes("operation")
 metrics_routes = Routes("operation", prefix="")
@@ -51,6 +57,40 @@ def who(caller: CallerOf) -> CallerBody:
     """Whose key it is, and what it may do."""
     key = caller.key
     return CallerBody(key=key.id, name=key.name, role=key.role.word, namespace=caller.tenant.namespace)
+
+
+@routes.at("GET", "/workers", Role.VIEWER)
+def list_workers(caller: CallerOf) -> Workers:
+    """The processes that work for this namespace, and what they are at."""
+    return Workers(workers=[WorkerBody(**asdict(each)) for each in caller.tenant.engine.workers])
+
+
+@routes.at("GET", "/queues", Role.VIEWER)
+def list_queues(caller: CallerOf) -> Queues:
+    """How many attempts wait and are carried out, by the group whose workers do it, and the limits of its queue."""
+    engine = caller.tenant.engine
+    limits, there = engine.queues, {each.group: each for each in engine.backlog}
+    return Queues(
+        queues=[
+            _queue(there.get(group) or Backlog(group, 0, 0, 0), limits.get(group))
+            for group in sorted({*limits, *there})
+        ]
+    )
+
+
+def _queue(backlog: Backlog, limits: QueueLimits | None) -> QueueBody:
+    return QueueBody(
+        **asdict(backlog),
+        concurrency=None if limits is None else limits.concurrency,
+        worker_concurrency=None if limits is None else limits.worker_concurrency,
+        rate=None if limits is None or limits.rate is None else f"{limits.rate[0]}/{Duration.of(limits.rate[1])}",
+    )
+
+
+@routes.at("GET", "/due", Role.VIEWER)
+def list_due(caller: CallerOf, limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Dues:
+    """What happens next by itself: timers, starts of children, messages, missed heartbeats."""
+    return Dues(due=[DueBody(**asdict(each)) for each in caller.tenant.engine.due(limit)])
 
 
 @routes.at("GET", "/audit", Role.ADMIN)

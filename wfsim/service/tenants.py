@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from wfsim.errors import EngineError
+from wfsim.runtime.courier import Courier
 from wfsim.runtime.engine import Engine, open_engine
 
 from .keys import DEFAULT, Keys, checked_namespace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
     from wfsim.runtime.clock import Clock
     from wfsim.runtime.implementations import Function
+    from wfsim.runtime.permissions import Permissions
 
 
 class Tenant:
@@ -39,6 +41,13 @@ class Tenant:
         self.ledger = Ledger(engine.core.database)
         self.measures = Measures(engine)
         self.streams = 0
+        self._courier = Courier(engine.core, lambda: engine.permissions)
+        self._courier.start()
+
+    def close(self, timeout: float) -> None:
+        """End what goes on; nothing stored is lost."""
+        self._courier.close()
+        self.engine.close(timeout)
 
 
 class Tenants:
@@ -51,6 +60,9 @@ class Tenants:
     workflows, activities
         Of the default namespace: one process works for one database. Without functions, time passes and messages are
         delivered, and activities are left to workers.
+    permissions
+        What may be reached from here, by webhooks of all namespaces and by activities; by default what the environment
+        says.
     """
 
     def __init__(
@@ -59,15 +71,17 @@ class Tenants:
         workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
         activities: Mapping[str, Function] | None = None,
         *,
+        permissions: Permissions | None = None,
         clock: Clock | None = None,
         polling: float = 0.1,
     ) -> None:
-        self._url, self._clock, self._polling = url, clock, polling
+        self._url = url
+        self._open: dict[str, Any] = {"clock": clock, "polling": polling, "permissions": permissions}
         self._door = threading.Lock()
         self._known: dict[str, Tenant] = {}
         self._closed = False
         groups = None if activities else ()
-        engine = open_engine(url, workflows, activities or {}, groups=groups, clock=clock, polling=polling)
+        engine = open_engine(url, workflows, activities or {}, groups=groups, **self._open)
         try:
             self._known[DEFAULT] = Tenant(DEFAULT, engine)
             self.keys = Keys(engine.core.database)
@@ -101,9 +115,7 @@ class Tenants:
                     raise EngineError("the service is about to stop. Ask again when it is back.")
                 url = address_of(self._url, namespace)
                 _make(self._url, url)
-                found = Tenant(
-                    namespace, open_engine(url, activities={}, groups=(), clock=self._clock, polling=self._polling)
-                )
+                found = Tenant(namespace, open_engine(url, activities={}, groups=(), **self._open))
                 self._known[namespace] = found
             return found
 
@@ -117,7 +129,7 @@ class Tenants:
             self._closed = True
             known = list(self._known.values())
         for each in known:
-            each.engine.close(timeout)
+            each.close(timeout)
 
 
 def address_of(url: str, namespace: str) -> str:

@@ -20,7 +20,21 @@ from wfsim.runtime import backup
 from wfsim.runtime.backup import back_up, restore
 from wfsim.runtime.database import Database
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import INSTANCES, RECORDS, SCHEMA_VERSION
+from wfsim.runtime.tables import (
+    AUDIT,
+    DELIVERIES,
+    ENDPOINTS,
+    INSTANCES,
+    KEYS,
+    LEAVING,
+    MOVES,
+    RECORDS,
+    REQUESTS,
+    SCHEMA_VERSION,
+)
+from wfsim.runtime.upgrading import NEWEST
+from wfsim.service.keys import Keys, Role
+from wfsim.service.ledger import Ledger
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +133,17 @@ def test_a_copy_of_an_older_version_is_brought_up_to_date(place: Place, tmp_path
     with open_engine(address, [order()]) as engine:
         engine.start("order", {"total": 1}, id="o")
         with engine.core.database.transaction() as rows:
-            for text in (
-                "DROP TABLE wfsim_moves",
-                "DROP TABLE wfsim_leaving",
-                "UPDATE wfsim_schema_version SET version_num = '2'",
-            ):
-                rows.connection.execute(sa.text(text))
+            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
+                table.drop(rows.connection)
+            for name in ("wfsim_instances", "wfsim_attempts"):
+                rows.connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN trace"))
+            rows.connection.execute(sa.update(SCHEMA_VERSION).values(version_num="2"))
     back_up(address, tmp_path / "copy")
     assert restore(tmp_path / "copy", other) == 1
     with open_engine(other) as engine:
         assert engine.migrate(["o"], to="1.0.0").rows[0].reason == "it runs 1.0.0 already"
         with engine.core.database.reading() as rows:
-            assert rows.connection.execute(sa.select(SCHEMA_VERSION.c.version_num)).scalar_one() == "3"
+            assert rows.connection.execute(sa.select(SCHEMA_VERSION.c.version_num)).scalar_one() == NEWEST
 
 
 def test_what_is_no_copy_or_has_no_room_is_refused(tmp_path: Path, server: Server) -> None:
@@ -188,28 +201,22 @@ def test_a_damaged_archive_of_tables_leaves_the_database_empty(
         assert not sa.inspect(connection).has_table("wfsim_instances")
 
 
-def test_tables_that_are_not_the_engine_s_own_are_copied_with_it(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backup.shutil, "which", lambda name: None)
-    address, other = server.address(), server.address()
-    with open_engine(address, [order()]) as engine, engine.core.database.transaction() as rows:
-        for text in (
-            "CREATE TABLE wfsim_keys (id text PRIMARY KEY, role text NOT NULL DEFAULT 'viewer')",
-            "CREATE TABLE wfsim_audit (number bigserial PRIMARY KEY, key text REFERENCES wfsim_keys, told json)",
-            "CREATE UNIQUE INDEX wfsim_audit_told ON wfsim_audit ((told ->> 'n')) WHERE key IS NOT NULL",
-            "INSERT INTO wfsim_keys (id) VALUES ('a')",
-            """INSERT INTO wfsim_audit (key, told) VALUES ('a', '{"n": "1"}'), (NULL, NULL)""",
-        ):
-            rows.connection.exec_driver_sql(text)
+def test_what_a_service_keeps_is_copied_with_it(place: Place, tmp_path: Path) -> None:
+    address, other = place.address(), place.address()
+    with open_engine(address, [order()]) as engine:
+        keys, ledger = Keys(engine.core.database), Ledger(engine.core.database)
+        key, text = keys.add("Ada", Role.OPERATOR)
+        ledger.note(key, "POST", "/v1/instances", 201, "a")
+        assert ledger.begin("once", "digest") == ("digest", None)
     back_up(address, tmp_path / "copy")
     restore(tmp_path / "copy", other)
-    with Database(other).transaction() as rows:
-        run = rows.connection.exec_driver_sql
-        run("INSERT INTO wfsim_audit (told) VALUES (NULL)")
-        assert run("SELECT number, key FROM wfsim_audit ORDER BY number").all() == [(1, "a"), (2, None), (3, None)]
-        assert run("SELECT role FROM wfsim_keys").scalar_one() == "viewer"
-        assert run("SELECT count(*) FROM pg_indexes WHERE indexname = 'wfsim_audit_told'").scalar_one() == 1
+    database = Database(other)
+    assert Keys(database).of(text) == key
+    ledger = Ledger(database)
+    assert ledger.begin("once", "another") == ("digest", None)
+    ledger.note(key, "POST", "/v1/instances", 201, "b")
+    assert [each.number for each in ledger.entries(None, 10)] == [2, 1]
+    database.close()
 
 
 def test_backup_and_restore_are_one_command_each(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.unit.runtime.test_workers import POOLED, order
 from wfsim.errors import EngineError
 from wfsim.runtime.doctor import Diagnosis, Finding, diagnose
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import ATTEMPTS, DEFINITIONS, DUE, INSTANCES, LEAVING, SCHEMA_VERSION, WORKERS
+from wfsim.runtime.tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, INSTANCES, LEAVING, SCHEMA_VERSION, WORKERS
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +150,15 @@ def test_the_command_has_exit_code_1_if_a_person_is_needed(tmp_path: Path) -> No
     with open_engine(address) as engine:
         engine.send("o", "drop")
     assert run()[0] == 0
+
+
+def test_webhooks_whose_messages_are_dead_need_a_person(address: str) -> None:
+    with open_engine(address, [order()]) as engine:
+        endpoint, _ = engine.webhooks.add("https://shop.example/", kinds=["started"])
+        engine.start("order", {"total": 1}, id="o")
+        engine.start("order", {"total": 1}, id="p")
+        assert about(diagnose(address), "webhooks").message == "1 registered, 2 messages to be sent"
+        change(engine, sa.update(DELIVERIES).where(DELIVERIES.c.instance == "o").values(status="dead"))
+        finding = about(diagnose(address), "webhooks")
+        assert (finding.ok, finding.figures["dead"]) == (False, 1)
+        assert f"engine.webhooks.repeat('{endpoint.id}')" in finding.advice

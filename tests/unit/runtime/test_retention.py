@@ -24,6 +24,8 @@ from wfsim.runtime import retention
 from wfsim.runtime.clock import ManualClock
 from wfsim.runtime.engine import Engine, open_engine
 from wfsim.runtime.tables import DUE, INSTANCES, LEAVING, RECORDS, SEEN
+from wfsim.service.keys import Keys, Role
+from wfsim.service.ledger import Ledger
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,31 @@ def test_what_is_closed_for_long_enough_leaves_and_the_rest_stays(address: str, 
                 assert left <= {"o0", "o3", "o6"}
         assert engine.check()
         assert str(engine.retain(archive, older_than=0)).startswith("0 instances have left")
+
+
+def test_what_a_service_keeps_leaves_too(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "MOST", 2)
+    with open_engine(address, [order()]) as engine:
+        key, _ = Keys(engine.core.database).add("Ada", Role.OPERATOR)
+        ledger = Ledger(engine.core.database)
+        for number in range(3):
+            ledger.note(key, "POST", "/v1/instances", 201, f"r{number}")
+            ledger.begin(f"k{number}", "d")
+        found = engine.retain(tmp_path / "archive", older_than="1d", batch=2)
+        assert (found.requests, found.audit) == (0, None)
+        found = engine.retain(tmp_path / "archive", older_than=0, batch=2)
+        assert found.requests == 3
+        assert found.audit is not None
+        told = [json.loads(line) for line in found.audit.read_text().splitlines()]
+        assert [(each["number"], each["name"], each["request"]) for each in told] == [
+            (1, "Ada", "r0"),
+            (2, "Ada", "r1"),
+            (3, "Ada", "r2"),
+        ]
+        assert ledger.entries(None, 10) == []
+        # The key opens as before, and the next is a new request.
+        assert Keys(engine.core.database).list() == [key]
+        assert ledger.begin("k0", "another") == ("another", None)
 
 
 def test_a_family_leaves_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -17,7 +17,18 @@ from wfsim.errors import EngineError
 from wfsim.runtime import schema
 from wfsim.runtime.database import Database
 from wfsim.runtime.engine import open_engine
-from wfsim.runtime.tables import ATTEMPTS, LEAVING, METADATA, MOVES, SCHEMA_VERSION
+from wfsim.runtime.tables import (
+    ATTEMPTS,
+    AUDIT,
+    DELIVERIES,
+    ENDPOINTS,
+    KEYS,
+    LEAVING,
+    METADATA,
+    MOVES,
+    REQUESTS,
+    SCHEMA_VERSION,
+)
 from wfsim.runtime.upgrading import NEWEST, stored_version, upgrade
 
 
@@ -64,11 +75,12 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         engine.start("order", {"total": 1}, id="o")
     raw = connected(address)
     with raw.begin() as connection:
-        for table in (SCHEMA_VERSION, MOVES, LEAVING):
+        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
             table.drop(connection)
-        connection.execute(sa.text("ALTER TABLE wfsim_instances DROP COLUMN priority"))
-        connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN priority"))
-        connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN pool"))
+        for column in ("instances DROP COLUMN priority", "attempts DROP COLUMN priority", "attempts DROP COLUMN pool"):
+            connection.execute(sa.text(f"ALTER TABLE wfsim_{column}"))
+        for table in ("instances", "attempts"):
+            connection.execute(sa.text(f"ALTER TABLE wfsim_{table} DROP COLUMN trace"))
         assert stored_version(connection) == "0"
     with open_engine(address) as engine:
         assert engine.send("o", "pay") == "accepted"
@@ -77,6 +89,19 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         assert stored_version(connection) == NEWEST
         assert connection.execute(sa.select(ATTEMPTS.c.pool, ATTEMPTS.c.priority)).one() == (None, 0)
     raw.dispose()
+
+
+def test_what_the_first_services_made_by_themselves_stays(address: str) -> None:
+    raw = connected(address)
+    with raw.begin() as connection:
+        upgrade(connection, "3")
+        for table in (KEYS, AUDIT, REQUESTS):
+            table.create(connection)
+        connection.execute(sa.insert(REQUESTS), {"key": "k", "digest": "d", "time": 1})
+    raw.dispose()
+    with Database(address).reading() as rows:
+        assert stored_version(rows.connection) == NEWEST
+        assert rows.connection.execute(sa.select(REQUESTS.c.key)).scalars().all() == ["k"]
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(address: str) -> None:
