@@ -59,19 +59,16 @@ def _end(file: Path, given: str, modules: list[str], name: str | None, task_queu
 
     workflow = load(file)
     typer.echo(STATUS, err=True)
-    try:
-        end = asyncio.run(
-            run_there(
-                workflow,
-                address,
-                input=inputs,
-                activities=activities_in(modules),
-                id=name or f"{workflow.name}-1",
-                task_queue=task_queue,
-            )
+    end = asyncio.run(
+        run_there(
+            workflow,
+            address,
+            input=inputs,
+            activities=activities_in(modules),
+            id=name or f"{workflow.name}-1",
+            task_queue=task_queue,
         )
-    except RuntimeError as error:
-        raise WfsimError(f"the server at {address} cannot be reached: {error}") from None
+    )
     return json.dumps(end, indent=2)
 
 

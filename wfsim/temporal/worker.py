@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from wfsim.errors import EngineError
 from wfsim.history.runs import definition_of
 from wfsim.model.uses import declared_activities
 from wfsim.runtime.clock import SystemClock
@@ -162,8 +163,8 @@ async def run_there(
     ------
     NotCovered, StartRefused
         If the definition cannot be carried out there, or an activity has no function; nothing was asked of the server.
-    temporalio.client.WorkflowFailureError
-        If it does not end as completed.
+    EngineError
+        If the server cannot be reached, or the instance does not end as completed.
     """
     refuse_uncovered(workflow)
     clients: list[Client] = []
@@ -174,12 +175,21 @@ async def run_there(
     attempts = Attempts(workflow, activities, tell)
     given = {"definition": definition_of(workflow), "input": dict(input or {}), "key": secrets.randbits(62)}
     try:
-        clients.append(await Client.connect(address))
+        clients.append(await _connected(address))
         async with Worker(
             clients[0], task_queue=task_queue, workflows=[DefinedWorkflow], activities=[attempts.carry_out]
         ):
             handle = await clients[0].start_workflow(workflow.name, given, id=id, task_queue=task_queue)
             found: dict[str, Any] = await handle.result()
             return found
+    except WorkflowFailureError as error:
+        raise EngineError(f"{id} has not ended as completed: {error.cause}.") from error
     finally:
         attempts.stop()
+
+
+async def _connected(address: str) -> Client:
+    try:
+        return await Client.connect(address)
+    except RuntimeError as error:
+        raise EngineError(f"the server at {address} cannot be reached: {error}") from error
