@@ -57,6 +57,7 @@ def add_to(app: typer.Typer, out: Console, err: Console) -> None:
             server = Server(tenants, host=host, port=port, limits=limits)
             shown = tenants.default.engine.core.database.shown
             _say(err, f"Serving {shown} on {server.url}. Ctrl-C ends it, and loses nothing.")
+            _say(err, f"The console, for people: {server.url}/console")
             if not tenants.keys.are_asked_for():
                 _say(
                     err, "There is no key yet: whoever is on this machine may do everything, and nobody else anything."
