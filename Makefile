@@ -76,7 +76,7 @@ LOWEST_COMPILED := $(addprefix tests/, unit/simulation/test_golden_digests.py \
     two_speeds.py::test_draws_are_philox two_speeds.py::test_integers_at_the_edges_of_64_bits_are_exact_or_overflow))
 
 # Older versions load more of each other, which is not ours to say.
-NOT_LOWEST := --ignore tests/unit/analytics/test_compare.py --deselect \
+NOT_LOWEST := --ignore tests/unit/analytics/test_compare.py --ignore tests/unit/cli/test_service_commands.py --deselect \
   tests/unit/cli/test_command_line.py::test_a_simulation_from_the_command_line_loads_no_library_that_it_does_without
 
 # uv, as pip has no way to ask for the lowest versions. One lane compiles, the other does without.
