@@ -48,13 +48,21 @@ class InQueue:
         """A worker finds out."""
 
 
+class NoWebhooks:
+    """Nobody outside wants to hear."""
+
+    def put(self, rows: SimulatedRows, recorded: Any, now: int) -> None:
+        """Nothing to tell."""
+
+
 def core_of(process: Process, store: Store) -> Core:
     """A process's own core: its families and its cache go with it."""
     database: Any = SimulatedDatabase(store)
     clock: Any = ProcessClock(process)
     core = Core(database, clock)
     carrier: Any = InQueue()
-    core.carrier = carrier
+    webhooks: Any = NoWebhooks()
+    core.carrier, core.outbox = carrier, webhooks
     core.know(CATALOGUE)
     return core
 
