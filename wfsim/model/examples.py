@@ -33,7 +33,7 @@ def examples() -> dict[str, ExampleFiles]:
     Examples
     --------
     >>> sorted(examples())[:3]
-    ['document_request', 'employee_onboarding', 'food_delivery']
+    ['document_request', 'employee_onboarding', 'fenced_shard']
     >>> examples()["order_processing"].scenario.name
     'order_processing.scenario.yaml'
     """
