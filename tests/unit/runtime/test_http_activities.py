@@ -26,7 +26,7 @@ from wfsim.runtime.permissions import Permissions
 
 CERTIFICATE = Path(__file__).with_name("pay_example_com.pem")
 """Of pay.example.com, made by itself, with its key; for nothing but this test."""
-SECRET = 'sk_"live"_ü/51+H x'
+SECRET = 'sk_"lyve"_ü/51+H x'
 GOOD = response(200, b'{"id": "p-1", "amount": 5}')
 
 
@@ -452,7 +452,7 @@ def test_no_secret_is_in_database_history_errors_or_logs(tmp_path: Path, caplog:
     raw = b"".join(path.read_bytes() for path in tmp_path.iterdir()).decode("utf-8", "replace")
     for text in (stored, raw, shown):
         assert "amount" in text
-    for part in ("sk_", "live", "_ü", "51/", "51%2", "+H", "%2BH", "48151623"):
+    for part in ("sk_", "lyve", "_ü", "51/", "51%2", "+H", "%2BH", "48151623"):
         for text in (stored, raw, shown, caplog.text):
             assert part not in text, part
 
