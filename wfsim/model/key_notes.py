@@ -132,9 +132,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         ),
         "pool": Note("The pool of workers that serves it.", "M5.1"),
         "http": Note("The request that carries it out.", "M5.7"),
-        "command": Note(
-            "The command that carries it out: its arguments as a list, or `run` and more.", "M5.7"
-        ),
+        "command": Note("The command that carries it out: its arguments as a list, or `run` and more.", "M5.7"),
     },
     "Http": {
         "method": Note("The method of the request."),
