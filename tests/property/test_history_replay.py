@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.random_cases import cases
+from tests.sides import check_sides
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
 from wfsim.history.runs import definition_of, workflow_of
@@ -219,6 +220,7 @@ def test_what_is_written_reads_back_and_replays(
         for case, expected in records.items():
             got = history.case(case).records()
             assert [text(record) for record in got] == [text(record) for record in expected]
+        check_sides(history)
         report = replay_all(history)
         assert report, str(report)
         assert report.n_records == sum(map(len, records.values()))

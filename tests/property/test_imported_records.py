@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import wfsim as wf
 from tests.random_cases import cases
+from tests.sides import check_sides
 from wfsim.history import sorting
 from wfsim.history.importing import cases as cases_of_logs
-from wfsim.history.side_tables import CASE_ENDS, attempt_rows, case_ends, stay_rows
 
 TABLES = ("records", "stay_rows", "attempt_rows", "cases")
 
@@ -54,12 +54,7 @@ def told(history: wf.History) -> dict[str, list[tuple[Any, ...]]]:
 @given(logs(), st.booleans())
 def test_stays_attempts_and_closings_of_a_log_are_those_that_its_records_tell(table: pa.Table, final: bool) -> None:
     with wf.read_log(table, final=[table["concept:name"][0].as_py()] if final else None) as history:
-        for name, query in (("stay_rows", stay_rows("records")), ("attempt_rows", attempt_rows("records"))):
-            assert history.con.execute(f"FROM {name}").fetchall() == history.con.execute(query).fetchall()
-        ends = ", ".join(CASE_ENDS)
-        asked = f'FROM ({case_ends("records")}) e(run, "case", {ends}) ORDER BY ALL'
-        stored = f'SELECT run, "case", {ends} FROM cases ORDER BY ALL'
-        assert history.con.execute(stored).fetchall() == history.con.execute(asked).fetchall()
+        check_sides(history)
 
 
 @cases(6)

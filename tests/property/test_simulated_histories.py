@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.random_cases import cases
+from tests.sides import check_sides
 from tests.strategies import families, workflows
 from wfsim.history.case import Case
 from wfsim.history.history import History
@@ -59,6 +60,7 @@ def test_the_histories_of_random_scenarios_replay_exactly_and_repeat(all_of_them
         assert report, str(report)
         assert (report.n_cases, report.n_records) == (CASES * len(all_of_them), len(history))
         assert len(history) >= report.n_cases
+        check_sides(history)
         digest = history.digest
     with simulated(all_of_them) as again:
         assert again.digest == digest
@@ -84,6 +86,7 @@ def test_families_replay_repeat_and_lose_nothing(catalogue: Catalogue, seed: int
         assert report, str(report)
         numbers = [case for (case,) in history.sql('SELECT "case" FROM cases ORDER BY "case"').fetchall()]
         assert numbers == list(range(1, len(numbers) + 1))
+        check_sides(history)
         assert report.n_records == len(history)
         cases = {case.external_id or str(number): case for number in numbers for case in [history.case(number)]}
         records = {name: case.records() for name, case in cases.items()}

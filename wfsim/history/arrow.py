@@ -86,6 +86,30 @@ def column_in_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, column.type.to_pandas_dtype()), *chunks])
 
 
+def known(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Which of a table's values are known, that is not null."""
+    import numpy as np
+
+    def of(chunk: pa.Array) -> NDArray[np.bool_]:
+        bits, begin = chunk.buffers()[0], chunk.offset
+        if bits is None:
+            return np.ones(len(chunk), np.bool_)
+        flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+        return flags[begin : begin + len(chunk)].astype(np.bool_)
+
+    return np.concatenate([np.zeros(0, np.bool_), *map(of, column.chunks)])
+
+
+def known_in_numpy(column: pa.ChunkedArray, none: int) -> NDArray[Any]:
+    """Numbers of a table, `none` where they are not known; unsigned ones get wider, so that this may be below 0."""
+    import numpy as np
+
+    found = column_in_numpy(column)
+    if np.issubdtype(found.dtype, np.unsignedinteger):
+        found = found.astype(np.int16 if found.itemsize == 1 else np.int64)
+    return np.where(known(column), found, found.dtype.type(none)) if column.null_count else found
+
+
 def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:
     import numpy as np
     import pyarrow as pa

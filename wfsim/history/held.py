@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from . import arrow
 from .batch import places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -22,30 +22,81 @@ MOST = 2**30
 """Bytes that rows may take in memory."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Rows that came together, by (case, seq), and how much memory they take."""
+class Part(Protocol):
+    """Rows of a run that came together, by (case, seq); those of one run are all of one kind."""
 
-    records: pa.Table
-    n_bytes: int
+    def __len__(self) -> int: ...
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory they take; none in a file."""
 
     @property
     def cases(self) -> NDArray[np.int32]:
-        return arrow.column_in_numpy(self.records["case"])
+        """The case of each row."""
+
+    def between(self, begin: int, end: int) -> Self:
+        """Some of them."""
+
+    def renumbered(self, cases: NDArray[np.int32]) -> Self:
+        """The same rows under other numbers of cases."""
+
+    def in_file(self, path: str) -> Self:
+        """The same rows, read from a file as they are needed."""
+
+    def records(self, others: Sequence[Self]) -> pa.Table:
+        """These and others as rows of the table `records`, by (case, seq), without `is_last`."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are columns of `records` already."""
+
+    rows: pa.Table
+    n_bytes: int
+
+    @classmethod
+    def of(cls, records: pa.Table) -> Table:
+        """Rows in any order."""
+        return cls(_sorted(records), records.nbytes)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def cases(self) -> NDArray[np.int32]:
+        return arrow.column_in_numpy(self.rows["case"])
+
+    def between(self, begin: int, end: int) -> Table:
+        return Table(self.rows.slice(begin, end - begin), self.n_bytes)
+
+    def renumbered(self, cases: NDArray[np.int32]) -> Table:
+        place = self.rows.column_names.index("case")
+        return Table(_sorted(self.rows.set_column(place, "case", arrow.numbers(cases))), self.n_bytes)
+
+    def in_file(self, path: str) -> Table:
+        import pyarrow as pa
+
+        with pa.OSFile(path, "wb") as sink, pa.ipc.new_stream(sink, self.rows.schema) as writer:
+            writer.write_table(self.rows)
+        return Table(pa.ipc.open_stream(pa.memory_map(path)).read_all(), 0)
+
+    def records(self, others: Sequence[Table]) -> pa.Table:
+        return joined([self.rows, *(other.rows for other in others)])
 
 
 class Held:
     """Records by run, in the order in which they came; whole cases are taken out, sorted."""
 
     def __init__(self) -> None:
-        self._parts: dict[int, list[_Part]] = {}
+        self._parts: dict[int, list[Part]] = {}
         self._folder: str | None = None
         self._n_files = 0
 
     def __len__(self) -> int:
-        return sum(len(part.records) for parts in self._parts.values() for part in parts)
+        return sum(len(part) for parts in self._parts.values() for part in parts)
 
-    def add(self, run: int, records: pa.Table) -> None:
+    def add(self, run: int, part: Part) -> None:
         """Hold further records of a run.
 
         Raises
@@ -53,10 +104,10 @@ class Held:
         OSError
             If they are too many for memory, and the folder for temporary files is full.
         """
-        self._parts.setdefault(run, []).append(_Part(_sorted(records), records.nbytes))
+        self._parts.setdefault(run, []).append(part)
         if sum(part.n_bytes for parts in self._parts.values() for part in parts) > MOST:
             for parts in self._parts.values():
-                parts[:] = [self._on_disk(part) if part.n_bytes else part for part in parts]
+                parts[:] = [part.in_file(self._new_file()) if part.n_bytes else part for part in parts]
 
     def renumber(self, run: int, numbers: Mapping[int, int]) -> None:
         """Give cases of a run other numbers; from then on they are taken under these."""
@@ -69,8 +120,7 @@ class Held:
             cases = part.cases.copy()
             of = np.flatnonzero(np.isin(cases, old))
             cases[of] = new[np.searchsorted(old, cases[of])]
-            place = part.records.column_names.index("case")
-            parts[k] = replace(part, records=_sorted(part.records.set_column(place, "case", arrow.numbers(cases))))
+            parts[k] = part.renumbered(cases)
 
     def take(self, run: int, first: int, last: int) -> pa.Table | None:
         """The records of the cases `first` to `last`, by (case, seq), with `is_last`; `None` if there are none.
@@ -79,18 +129,17 @@ class Held:
         case is the last that is here: at log levels below `full` the case may have others.
         """
         import numpy as np
-        import pyarrow as pa
 
-        taken: list[pa.Table] = []
+        taken: list[Part] = []
         parts = self._parts.get(run, [])
         for part in parts:
             begin, end = np.searchsorted(part.cases, [first, last + 1]).tolist()
             if begin < end:
-                taken.append(part.records.slice(begin, end - begin))
+                taken.append(part.between(begin, end))
         parts[:] = [part for part in parts if part.cases[-1] > last]
         if not taken:
             return None
-        whole = _sorted(pa.concat_tables(taken).unify_dictionaries().combine_chunks())
+        whole = taken[0].records(taken[1:])
         is_last = np.append(np.diff(arrow.column_in_numpy(whole["case"])) != 0, True)
         return whole.append_column("is_last", arrow.numbers(is_last))
 
@@ -101,16 +150,17 @@ class Held:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    def _on_disk(self, part: _Part) -> _Part:
-        """The same records, read from a file as they are needed."""
-        import pyarrow as pa
-
+    def _new_file(self) -> str:
         self._folder = self._folder or tempfile.mkdtemp(prefix="wfsim-")
         self._n_files += 1
-        file = str(Path(self._folder) / f"{self._n_files}.arrow")
-        with pa.OSFile(file, "wb") as sink, pa.ipc.new_stream(sink, part.records.schema) as writer:
-            writer.write_table(part.records)
-        return _Part(pa.ipc.open_stream(pa.memory_map(file)).read_all(), 0)
+        return str(Path(self._folder) / f"{self._n_files}.rows")
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Records of several tables, by (case, seq), each column in one piece."""
+    import pyarrow as pa
+
+    return _sorted(pa.concat_tables(tables).unify_dictionaries().combine_chunks())
 
 
 def _sorted(records: pa.Table) -> pa.Table:

@@ -1,15 +1,19 @@
-"""What the compiled calendar has logged, as columns of a history."""
+"""What the compiled calendar has logged, on its way into a history."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .batch import Columns, ValueColumns, places
+from .held import joined
 from .tracker import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from wfsim.simulation.compiled.run import Chunk
@@ -21,32 +25,114 @@ if TYPE_CHECKING:
 _VALUES = ("case", "seq", "position", "name", "tag", "whole", "real")
 
 
-def columns_of(chunk: Chunk, members: Sequence[Member], nodes: Sequence[int]) -> Iterator[tuple[int, Columns]]:
-    """The records and values of a chunk, by workflow; `nodes` are the numbers in `Paths` of its paths."""
+@dataclass(frozen=True)
+class Logged:
+    """Rows of the log and their values, by case: a third as wide as what a history makes of them.
+
+    The rows of each case come in their order, in one part and from part to part.
+
+    Attributes
+    ----------
+    rows, values
+        Of `layout.LOG` and `LOGGED_VALUE`.
+    spell
+        Makes tables of the two, one for each workflow.
+    """
+
+    rows: NDArray[Any]
+    values: NDArray[Any]
+    spell: Callable[[NDArray[Any], NDArray[Any]], Iterable[pa.Table]]
+    n_bytes: int
+
+    @classmethod
+    def of(cls, chunk: Chunk, spell: Callable[[NDArray[Any], NDArray[Any]], Iterable[pa.Table]]) -> Logged:
+        """Rows as they came."""
+        rows, values = _sorted(chunk.log), _sorted(chunk.values)
+        return cls(rows, values, spell, rows.nbytes + values.nbytes)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def cases(self) -> NDArray[np.int32]:
+        found: NDArray[np.int32] = self.rows["case"]
+        return found
+
+    def of_kinds(self, kinds: Collection[int]) -> Logged:
+        """Those that are of these kinds, with their values."""
+        import numpy as np
+
+        rows = self.rows[np.isin(self.rows["kind"], list(kinds))]
+        own = np.isin(places(self.values["case"], self.values["seq"]), places(rows["case"], rows["seq"]))
+        values = self.values[own]
+        return replace(self, rows=rows, values=values, n_bytes=rows.nbytes + values.nbytes)
+
+    def between(self, begin: int, end: int) -> Logged:
+        import numpy as np
+
+        rows = self.rows[begin:end]
+        first, last = np.searchsorted(self.values["case"], [rows["case"][0], rows["case"][-1] + 1])
+        return replace(self, rows=rows, values=self.values[first:last])
+
+    def renumbered(self, cases: NDArray[np.int32]) -> Logged:
+        import numpy as np
+
+        rows, values = self.rows.copy(), self.values.copy()
+        of = np.searchsorted(places(rows["case"], rows["seq"]), places(values["case"], values["seq"]))
+        rows["case"], values["case"] = cases, cases[of]
+        return replace(self, rows=_sorted(rows), values=_sorted(values))
+
+    def in_file(self, path: str) -> Logged:
+        import numpy as np
+
+        kept = []
+        for name, array in (("rows", self.rows), ("values", self.values)):
+            file = f"{path}.{name}"
+            array.tofile(file)
+            kept.append(np.memmap(file, array.dtype, "r") if len(array) else array)
+        return Logged(kept[0], kept[1], self.spell, 0)
+
+    def records(self, others: Sequence[Logged]) -> pa.Table:
+        import numpy as np
+
+        parts = (self, *others)
+        rows = _sorted(np.concatenate([part.rows for part in parts]))
+        values = _sorted(np.concatenate([part.values for part in parts]))
+        return joined([*self.spell(rows, values)])
+
+
+def columns_of(
+    rows: NDArray[Any], values: NDArray[Any], members: Sequence[Member], nodes: Sequence[int]
+) -> Iterator[tuple[int, Columns]]:
+    """Rows of the log and their values as columns, by workflow; `nodes` are the numbers in `Paths` of its paths."""
     import numpy as np
 
     from wfsim.simulation.compiled import log
 
     for number, member in enumerate(members):
-        rows, kept = chunk.log, chunk.values
+        own, kept = rows, values
         if len(members) > 1:
-            rows, kept = (each.take(np.flatnonzero(each["member"] == number)) for each in (rows, kept))
-        if not len(rows):
+            own, kept = (each.take(np.flatnonzero(each["member"] == number)) for each in (rows, values))
+        if not len(own):
             continue
-        rows, kept = _sorted(rows), _sorted(kept)
-        found = log.columns(rows)
-        records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[rows["path"]]}
+        found = log.columns(own)
+        records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[own["path"]]}
         starts, of = [(0, member.texts)], log.values(kept)
-        values = ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts)
-        yield number, Columns(records, starts, values)
+        yield number, Columns(records, starts, ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts))
 
 
 def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows of the log by (case, seq): here a row is moved as a whole, later column by column."""
+    """Rows of the log by case, those of one as they come: here a row is moved as a whole, later column by column."""
     import numpy as np
 
+    cases = np.ascontiguousarray(rows["case"])
+    if (cases[1:] >= cases[:-1]).all():
+        return rows
+    cases -= cases.min()
+    # Of 16 bits it goes by counting, six times as fast; rows that come together are of cases that lie together.
+    order = np.argsort(cases.astype(np.uint16) if cases.max() < 2**16 else cases, kind="stable")
     # `take` copies rows, an index would copy field by field.
-    return rows.take(np.argsort(places(rows["case"], rows["seq"]), kind="stable"))
+    return rows.take(order)
 
 
 def follow(chunk: Chunk, members: Iterable[Member], nodes: list[int], paths: Paths) -> None:

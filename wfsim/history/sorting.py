@@ -16,7 +16,6 @@ from wfsim.errors import HistoryError
 from . import opening, schema
 from .codes import Codes, Names, store_names
 from .failures import roll_back
-from .side_tables import CASE_ENDS, attempt_rows, case_ends, stay_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .runs import Run
+    from .sides import Recorded
 
 _ROW_GROUP = 122_880
 PIECE = 2 * _ROW_GROUP
@@ -33,19 +33,10 @@ PIECE = 2 * _ROW_GROUP
 
 Existing = Literal["replace", "append", "refuse"]
 
-_FOLLOWING = f"""
-INSERT INTO stay_rows {stay_rows("arrow_records")};
-INSERT INTO attempt_rows {attempt_rows("arrow_records")};
-INSERT INTO cases
-SELECT c.*, coalesce(e.last_time, c.started), e.* EXCLUDE (run, "case", last_time)
-FROM arrow_cases c
-LEFT JOIN ({case_ends("arrow_records")}) e(run, "case", {", ".join(CASE_ENDS)}) ON e.run = c.run AND e."case" = c."case"
-ORDER BY c.run, c."case";
-"""
-_GIVEN = """
+_RECORDED = """
+INSERT INTO records BY NAME FROM arrow_records;
 INSERT INTO stay_rows BY NAME FROM arrow_stays;
 INSERT INTO attempt_rows BY NAME FROM arrow_attempts;
-INSERT INTO cases BY NAME FROM arrow_cases;
 """
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
@@ -105,25 +96,16 @@ class Piece:
     ----------
     cases, variants
         Rows of these tables, sorted; `variants` are those that no piece has had.
+    recorded
+        Their records, and what follows from these; nothing if no record is kept of them.
     names
         What the file does not know yet.
     """
 
     cases: pa.Table
     variants: pa.Table
+    recorded: Recorded | None
     names: Names
-
-
-@dataclass(frozen=True)
-class Sides:
-    """What follows from the records of a piece, if whoever made them knows it: its cases have the closing columns then.
-
-    The queries of `side_tables` come to the same rows, but take a quarter as long as writing the records does. A column
-    that is not there is null in all rows, of the records, too.
-    """
-
-    stays: pa.Table
-    attempts: pa.Table
 
 
 class SortedFile:
@@ -161,17 +143,18 @@ class SortedFile:
             replace(run, complete=False).store(self.con)
             self.con.execute("INSERT INTO notes VALUES (?, ?)", [run.run, UNFINISHED])
 
-    def write(self, piece: Piece, records: pa.Table | None, sides: Sides | None = None) -> None:
-        """Some cases with their records, and what follows from these: `sides`, or else it is asked of the records."""
-        told = self.con.sql("FROM records LIMIT 0").to_arrow_table() if records is None else _in_groups(records)
-        seen = {"arrow_variants": piece.variants, "arrow_cases": piece.cases, "arrow_records": told}
-        if sides is not None:
-            seen |= {"arrow_stays": sides.stays, "arrow_attempts": sides.attempts}
-        with self._seen(**seen), self._whole():
+    def write(self, piece: Piece) -> None:
+        """Some cases with all that belongs to them."""
+        tables, told = {"arrow_variants": piece.variants, "arrow_cases": piece.cases}, piece.recorded
+        if told is not None:
+            records = _in_groups(_without_nulls(told.records))
+            tables |= {"arrow_records": records, "arrow_stays": told.stays, "arrow_attempts": told.attempts}
+        with self._seen(**tables), self._whole():
             store_names(self.con, piece.names)
             self._store_variants()
-            self.con.execute("INSERT INTO records BY NAME FROM arrow_records")
-            self.con.execute(_FOLLOWING if sides is None else _GIVEN)
+            self.con.execute("INSERT INTO cases BY NAME FROM arrow_cases")
+            if told is not None:
+                self.con.execute(_RECORDED)
 
     def store(self, name: str, rows: pa.Table) -> None:
         """Rows of a table that tells of a run, by the names of their columns."""
@@ -233,3 +216,8 @@ def _in_groups(table: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     return pa.Table.from_batches(table.combine_chunks().to_batches(_ROW_GROUP), table.schema)
+
+
+def _without_nulls(table: pa.Table) -> pa.Table:
+    """Only the columns in which something is known: DuckDB is quick with a column that it is not given."""
+    return table.select([name for name in table.column_names if not len(table) or table[name].null_count < len(table)])

@@ -29,21 +29,23 @@ from .batch import Batch, Columns
 from .case_rows import case_rows, variant_rows
 from .codes import ProgramCodes, program_codes
 from .failures import cannot_write
-from .held import Held
+from .held import Held, Table
 from .history import History
-from .logged import columns_of, follow
+from .logged import Logged, columns_of, follow
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
+from .sides import ended, recorded
 from .sorting import Existing, Known, Piece, SortedFile, look_at
 from .totals import Totals
 from .tracker import CaseTrack, track_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
@@ -77,6 +79,20 @@ class _Member:
     codes: ProgramCodes
     batch: Batch
     totals: Totals | None
+
+
+@dataclass(frozen=True)
+class _Family:
+    """The workflows of a run by the numbers that the log has for them, and its paths by theirs, which become more."""
+
+    run: int
+    workflows: Sequence[Simulated]
+    members: Sequence[_Member]
+    nodes: Sequence[int]
+
+    def columns(self, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[tuple[_Member, Columns]]:
+        for which, columns in columns_of(rows, values, self.workflows, self.nodes):
+            yield self.members[which], columns
 
 
 class HistoryWriter:
@@ -271,7 +287,7 @@ class HistoryWriter:
         """
         follow(chunk, workflows, self._nodes, self._paths)
         members = [self._member(simulated.program) for simulated in workflows]
-        self._do(partial(self._take_logged, chunk, workflows, members, tuple(self._nodes), self._last_run))
+        self._do(partial(self._take_logged, chunk, _Family(self._last_run, workflows, members, self._nodes)))
         told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
         for case, key, started, seq, path, which in told:
             name, parent = self._announced.pop(case, (None, None))
@@ -302,20 +318,31 @@ class HistoryWriter:
                 batch.clear()
         self._n_waiting = 0
 
-    def _take_logged(
-        self, chunk: Chunk, workflows: Sequence[Simulated], members: Sequence[_Member], nodes: Sequence[int], run: int
-    ) -> None:
-        for which, columns in columns_of(chunk, workflows, nodes):
-            self._insert(columns, members[which], run)
+    def _take_logged(self, chunk: Chunk, family: _Family) -> None:
+        logged = Logged.of(chunk, partial(self._spelled, family))
+        if self._log == "aggregates":
+            for member, columns in family.columns(logged.rows, logged.values):
+                assert member.totals is not None
+                member.totals.add(columns.records)
+        if self._log != "full":
+            logged = logged.of_kinds(self._kept)
+        if len(logged):
+            self._held.add(family.run, logged)
+
+    def _spelled(self, family: _Family, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[pa.Table]:
+        for member, columns in family.columns(rows, values):
+            yield self._table(columns, member, family.run)
+
+    def _table(self, columns: Columns, member: _Member, run: int) -> pa.Table:
+        return columns.table(run, member.number, self._codes, member.codes, self._paths)
 
     def _insert(self, columns: Columns, member: _Member, run: int) -> None:
         if member.totals is not None:
             member.totals.add(columns.records)
         if self._log != "full":
             columns = columns.of_kinds(self._kept)
-        if not len(columns.records["kind"]):
-            return
-        self._held.add(run, columns.table(run, member.number, self._codes, member.codes, self._paths))
+        if len(columns.records["kind"]):
+            self._held.add(run, Table.of(self._table(columns, member, run)))
 
     def tell(self, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
         """Keep what views need to know of this run beside its records, in columns behind its number."""
@@ -363,8 +390,9 @@ class HistoryWriter:
 
     def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int) -> None:
         records = self._held.take(run, first, last)
-        piece = Piece(cases, variants, self._codes.hand_over())
-        self._writing.do(partial(self._file.write, piece, records))
+        told = None if records is None else recorded(records)
+        piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
+        self._writing.do(partial(self._file.write, piece))
 
     # --- the file --------------------------------------------------------------------------------
 

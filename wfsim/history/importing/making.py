@@ -10,7 +10,8 @@ from wfsim.history import arrow
 from wfsim.history.case_rows import variant_rows
 from wfsim.history.codes import Codes
 from wfsim.history.paths import EMPTY, Paths
-from wfsim.history.sorting import Piece, Sides
+from wfsim.history.sides import Recorded
+from wfsim.history.sorting import Piece
 
 from . import attributes, cases, steps
 from .pairing import Executions, no_executions, pair
@@ -99,8 +100,9 @@ class Making:
         for made in in_pieces(batches):
             fresh = sorted(set(made.ends.tolist()) - written)
             written.update(fresh)
-            piece = Piece(made.cases, variant_rows(fresh, paths), self.codes.hand_over())
-            file.write(piece, made.records, Sides(made.stays, made.attempts))
+            variants = variant_rows(fresh, paths)
+            told = Recorded(made.records, made.stays, made.attempts)
+            file.write(Piece(made.cases, variants, told, self.codes.hand_over()))
         batches.tell()
 
     def _activities(self, staging: Staging) -> list[str]:

@@ -1,0 +1,244 @@
+"""What follows from the records of whole cases, worked out in arrays: the rows of the queries in `side_tables`.
+
+In memory, where the records have just been made, this takes a quarter of the time that the queries do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wfsim.semantics.codes import (
+    R_ACTIVITY_CANCELLED,
+    R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
+    R_ACTIVITY_STARTED,
+    R_ACTIVITY_SUCCEEDED,
+    R_ATTEMPT_TIMED_OUT,
+    R_INSTANCE_CLOSED,
+    R_RETRY_SCHEDULED,
+    R_STATE_ENTERED,
+    R_STATUS_CHANGED,
+    R_STIMULUS_IGNORED,
+    R_TRANSITION,
+    RECORD_KINDS,
+)
+
+from . import arrow
+from .batch import places
+from .side_tables import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Flags = NDArray[np.bool_]
+    Places = NDArray[np.int64]
+
+NONE = -1
+_ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
+_ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *_ENDS)
+# Whole numbers, of no record below 0.
+_WHOLE = frozenset(
+    "kind seq time workflow cause_seq region state to_state event transition entered_seq dwell "
+    "activity activity_id attempt error_type delay status outcome".split()
+)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Rows of `records`, `stay_rows` and `attempt_rows` of whole cases, in their order.
+
+    A column that is not there is null in all of them.
+    """
+
+    records: pa.Table
+    stays: pa.Table
+    attempts: pa.Table
+
+
+def recorded(records: pa.Table) -> Recorded:
+    """Records of whole cases of one run, which come by (case, seq), with the stays and attempts that they tell of."""
+    rows = _Rows(records)
+    return Recorded(records, _stays(rows), _attempts(rows, records["source"]))
+
+
+def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
+    """Cases of one run, by their numbers, with the columns `side_tables.CASE_ENDS`, which follow from their records.
+
+    A case that was retried closes more than once: its last change of status counts.
+    """
+    import numpy as np
+
+    last_time = arrow.column_in_numpy(cases["started"]).copy()
+    found = {name: np.full(len(cases), NONE, np.int64) for name in ("time", "status", "outcome", "state")}
+    if records is not None:
+        rows = _Rows(records)
+        place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases)
+        last_time[place[rows.is_last]] = rows["time"][rows.is_last]
+        changes = rows.where(rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED))
+        final = changes[np.append(np.diff(rows.cases[changes]) != 0, True)[: len(changes)]]
+        closed = final[rows["kind"][final] == R_INSTANCE_CLOSED]
+        for name, column in found.items():
+            column[place[closed]] = rows[name][closed]
+    added = {
+        "last_time": last_time,
+        "closed": found["time"],
+        "status": found["status"].astype(np.int16),
+        "outcome": found["outcome"].astype(np.int16),
+        "final_state": found["state"].astype(np.int32),
+    }
+    for name, column in added.items():
+        known = None if name == "last_time" else column != NONE
+        cases = cases.append_column(name, arrow.numbers(column, known))
+    return cases
+
+
+class _Rows:
+    """The columns of records that the rest follows from, with `NONE` for null, as they are asked for."""
+
+    def __init__(self, records: pa.Table) -> None:
+        import numpy as np
+
+        self._records = records
+        self._columns: dict[str, NDArray[Any]] = {}
+        self.run = arrow.column_in_numpy(records["run"])[:1]
+        self.cases: NDArray[np.int32] = arrow.column_in_numpy(records["case"])
+        self.is_last: Flags = np.append(np.diff(self.cases) != 0, True)[: len(self.cases)]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._columns:
+            assert name in _WHOLE, name
+            self._columns[name] = arrow.known_in_numpy(self._records[name], NONE)
+        return self._columns[name]
+
+    def among(self, *kinds: int) -> Flags:
+        """Which records are of these kinds."""
+        import numpy as np
+
+        found: Flags = np.isin(np.arange(len(RECORD_KINDS)), kinds)[self["kind"]]
+        return found
+
+    def where(self, flags: Flags) -> Places:
+        import numpy as np
+
+        return np.flatnonzero(flags)
+
+    def table(self, at: Places, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
+        """Rows that have run and case of some records, and these columns, in which `NONE` is null."""
+        import numpy as np
+        import pyarrow as pa
+
+        arrays = {
+            "run": arrow.numbers(np.repeat(self.run, len(at))),
+            "case": arrow.numbers(self.cases[at]),
+            "workflow": arrow.numbers(self["workflow"][at]),
+        }
+        return pa.table(arrays | {name: arrow.numbers(column, column != NONE) for name, column in columns.items()})
+
+
+def _stays(rows: _Rows) -> pa.Table:
+    """As `side_tables.stay_rows` has them."""
+    import numpy as np
+
+    moves = rows.among(R_TRANSITION)
+    enters = rows.where(rows.among(R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
+    leaves = rows.where(rows["dwell"] != NONE)
+    entered = places(rows.cases, rows["seq"])
+    left = places(rows.cases[leaves], rows["entered_seq"][leaves])
+    unfinished = enters[~np.isin(entered[enters], left)]
+    closings = np.append(rows.where(rows.among(R_INSTANCE_CLOSED)), len(rows.cases))
+    closing = closings[np.searchsorted(closings, unfinished)]
+    # Of the same case, and not of one behind it.
+    is_closed = np.append(rows.cases, NONE)[closing] == rows.cases[unfinished]
+    closing = closing[is_closed]
+
+    moved = moves[leaves]
+    left_seq = np.full(len(unfinished), NONE, rows["seq"].dtype)
+    left_at = np.full(len(unfinished), FOREVER, np.int64)
+    left_seq[is_closed], left_at[is_closed] = rows["seq"][closing], rows["time"][closing]
+    nowhere = np.full(len(unfinished), NONE, np.int32)
+
+    def of_moves(name: str) -> NDArray[np.int32]:
+        return np.concatenate([np.where(moved, rows[name][leaves], np.int32(NONE)), nowhere])
+
+    state = np.where(moves[unfinished], rows["to_state"][unfinished], rows["state"][unfinished])
+    at = np.concatenate([leaves, unfinished])
+    entered_seq = np.concatenate([rows["entered_seq"][leaves], rows["seq"][unfinished]])
+    columns = {
+        "region": rows["region"][at],
+        "state": np.concatenate([rows["state"][leaves], state]),
+        "to_state": of_moves("to_state"),
+        "event": of_moves("event"),
+        "transition": of_moves("transition"),
+        "entered_seq": entered_seq,
+        "left_seq": np.concatenate([rows["seq"][leaves], left_seq]),
+        "entered": np.concatenate([rows["time"][leaves] - rows["dwell"][leaves], rows["time"][unfinished]]),
+        "left_at": np.concatenate([rows["time"][leaves], left_at]),
+    }
+    order = np.argsort(places(rows.cases[at], entered_seq), kind="stable")
+    return rows.table(at[order], {name: column[order] for name, column in columns.items()})
+
+
+def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
+    """As `side_tables.attempt_rows` has them."""
+    import numpy as np
+
+    told = rows.where(rows.among(*_ATTEMPTS))
+    ignored = rows.where(rows.among(R_STIMULUS_IGNORED) & (rows["activity_id"] != NONE))
+    if len(ignored):
+        causes = np.searchsorted(
+            places(rows.cases, rows["seq"]), places(rows.cases[ignored], rows["cause_seq"][ignored])
+        )
+        causes = causes[rows["activity_id"][causes] == rows["activity_id"][ignored]]
+        told = told[~np.isin(told, causes)]
+    serials, attempts = rows["activity_id"][told], rows["attempt"][told]
+    told = told[np.lexsort((attempts, serials, rows.cases[told]))]
+    fields = (rows.cases[told], rows["activity_id"][told], rows["attempt"][told])
+    begins = np.flatnonzero(
+        np.append(True, np.logical_or.reduce([np.diff(field) != 0 for field in fields]))[: len(told)]
+    )
+    group = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(told))))
+
+    def first(flags: Flags) -> Places:
+        """Of each attempt the first record of those, or `NONE`."""
+        found = np.full(len(begins), NONE, np.int64)
+        those = np.flatnonzero(flags[told])[::-1]
+        found[group[those]] = told[those]
+        return found
+
+    def of(name: str, at: Places) -> NDArray[Any]:
+        return np.where(at == NONE, rows[name].dtype.type(NONE), rows[name][at])
+
+    def first_known(name: str) -> NDArray[Any]:
+        return of(name, first(rows[name] != NONE))
+
+    starts, ends = rows.among(R_ACTIVITY_STARTED), rows.among(*_ENDS)
+    scheduled = first(rows.among(R_ACTIVITY_SCHEDULED))
+    is_made = scheduled != NONE
+    started = np.where(is_made, first(starts), NONE)
+    ended = np.where(is_made, first(ends), NONE)
+    failed = np.where(is_made, first(ends & (rows["error_type"] != NONE)), NONE)
+    worked = np.where(is_made, first(starts & arrow.known(source)), NONE)
+    columns = {
+        "region": first_known("region"),
+        "state": first_known("state"),
+        "activity": first_known("activity"),
+        "activity_id": fields[1][begins],
+        "attempt": fields[2][begins],
+        "ended_kind": of("kind", ended),
+        "error_type": of("error_type", failed),
+        "scheduled_seq": of("seq", scheduled),
+        "ended_seq": of("seq", ended),
+        "scheduled": of("time", scheduled),
+        "wait": np.where(started == NONE, NONE, of("time", started) - of("time", scheduled)),
+        "ended": of("time", ended),
+        "retry_delay": of("delay", first(rows.among(R_RETRY_SCHEDULED) & (rows["delay"] != NONE))),
+    }
+    kept = np.flatnonzero(is_made | (columns["retry_delay"] != NONE))
+    table = rows.table(told[begins][kept], {name: column[kept] for name, column in columns.items()})
+    at = worked[kept]
+    return table.append_column("worker", source.take(arrow.numbers(at, at != NONE)))
