@@ -15,13 +15,13 @@ PROVISIONAL = FIRST_CHILD
 """From this number on, a case's number is a passing one: see `HistoryWriter.announce`."""
 
 
-def final_numbers(cases: Mapping[int, CaseTrack]) -> dict[int, int]:
-    """The lasting number of each case that came under a provisional one."""
+def final_numbers(written: range, cases: Mapping[int, CaseTrack]) -> dict[int, int]:
+    """The lasting number of each case that came under a provisional one; those that are written have theirs."""
     children: dict[int, list[tuple[int, int]]] = {}
     for case, track in cases.items():
         if track.parent is not None:
             children.setdefault(track.parent[0], []).append((track.parent[1], case))
-    generation = sorted(case for case in cases if case < PROVISIONAL)
+    generation = [*written, *sorted(case for case in cases if case < PROVISIONAL)]
     last = max(generation, default=0)
     others = [case for case, track in cases.items() if case >= PROVISIONAL and track.parent is None]
     generation += sorted(others, key=lambda case: cases[case].external_id or "")

@@ -305,8 +305,11 @@ class HistoryWriter:
         while (track := self._cases.get(self._next)) is not None:
             if self._n_closed + track.version > sorting.PIECE and self._first < self._next:
                 self._begin_file()
-                self._write(range(self._first, self._next), {})
+                written = range(self._first, self._next)
+                self._write(written, {})
                 self._first, self._n_closed = self._next, 0
+                for case in written:
+                    del self._cases[case]
             self._n_closed += track.version
             self._next += 1
 
@@ -356,11 +359,10 @@ class HistoryWriter:
 
     def _end_run(self, *, complete: bool) -> None:
         self._flush()
-        numbers = final_numbers(self._cases)
+        numbers = final_numbers(range(1, self._first), self._cases)
         if numbers:
             self._to_file(partial(self._held.renumber, self._last_run, numbers))
-        written = range(1, self._first)
-        rest = sorted((numbers.get(case, case), case) for case in self._cases if case not in written)
+        rest = sorted((numbers.get(case, case), case) for case in self._cases)
         piece: list[int] = []
         n = 0
         for _, case in rest:

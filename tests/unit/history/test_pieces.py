@@ -88,6 +88,34 @@ def test_closed_cases_are_written_while_others_go_on(
     assert [file.name for file in tmp_path.iterdir()] == ["h.duckdb"]
 
 
+def family() -> History:
+    scenario = "models/loan_application.scenario.yaml"
+    return wf.simulate(
+        wf.load("models/loan_application.yaml"), scenario, catalogue="models", cases=100, engine="compiled"
+    )
+
+
+def test_children_are_numbered_behind_parents_that_were_written_before(request: pytest.FixtureRequest) -> None:
+    with family() as history:
+        told = history.digest
+    request.getfixturevalue("small")
+    written, n_pieces, write = [], 0, SortedFile.write
+
+    def writes(self: SortedFile, piece: sorting.Piece) -> None:
+        nonlocal n_pieces
+        n_pieces += 1
+        written.extend(piece.cases["case"].to_pylist())
+        write(self, piece)
+
+    request.getfixturevalue("monkeypatch").setattr(SortedFile, "write", writes)
+    with family() as history:
+        assert history.digest == told
+        children = history.sql('SELECT count(*), min("case") FROM cases WHERE parent_case IS NOT NULL').fetchall()
+    assert n_pieces > 5
+    assert written == list(range(1, 100 + children[0][0] + 1))
+    assert children[0][1] == 101
+
+
 @pytest.mark.usefixtures("small")
 def test_rows_that_are_too_many_for_memory_wait_in_files_that_are_removed(
     whole: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
