@@ -74,9 +74,9 @@ def page_with(
 
 @contextlib.contextmanager
 def checked_page(
-    browser: Browser, *, dark: bool = False, width: int = 1300, height: int = 1000, streams: str = "favicon"
+    browser: Browser, *, dark: bool = False, width: int = 1300, height: int = 1000, dropped: str = "favicon"
 ) -> Iterator[Page]:
-    """A page of a browser; errors, dialogs and refused requests on it fail the test, but of streams that it leaves."""
+    """A page of a browser; errors, dialogs and refused requests on it fail the test, but to what begins with `dropped`."""
     wrong: list[Any] = []
     scheme: Any = "dark" if dark else "light"
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -87,7 +87,7 @@ def checked_page(
         yield page
     finally:
         page.close()
-    assert [each for each in wrong if "favicon" not in each and streams not in each] == []
+    assert [each for each in wrong if "favicon" not in each and dropped not in each] == []
 
 
 def violations(page: Page, inside: str = "#at") -> list[str]:

@@ -20,6 +20,7 @@ from wfsim.service.tenants import Tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
@@ -37,9 +38,9 @@ EVIL = Workflow.model_validate(
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('runs')}/runs.db"
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    url = f"sqlite:///{tmp_path}/runs.db"
     tenants = Tenants(
         url, [order(), EVIL], {"charge": charge_later}, permissions=Permissions(networks=["127.0.0.1"]), polling=0.02
     )
@@ -54,7 +55,8 @@ def console(browser: Browser, server: Server, role: Role = Role.OPERATOR, *, dar
     """The console, signed in; it asks this service and nobody else."""
     _, key = server.tenants.keys.add("Ada", role)
     asked: list[str] = []
-    with checked_page(browser, dark=dark, streams="/events") as page:
+    # Whoever leaves a section drops what it has asked for.
+    with checked_page(browser, dark=dark, dropped=f"{server.url}/") as page:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{server.url}/console")
         page.get_by_label("Key").fill(key)
@@ -73,7 +75,7 @@ def show(page: Page, server: Server, id: str) -> None:
 
 
 def test_a_key_lets_in_and_is_forgotten_with_the_page(browser: Browser, server: Server) -> None:
-    with checked_page(browser, streams="/events") as page:
+    with checked_page(browser, dropped="/events") as page:
         page.goto(f"{server.url}/console")
         page.get_by_label("Key").fill("wfsim_a_b")
         page.get_by_role("button", name="Sign in").click()
@@ -198,12 +200,13 @@ def test_records_from_long_ago_come_when_they_are_asked_for(browser: Browser, se
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_section_can_be_used_by_everybody(browser: Browser, server: Server, dark: bool) -> None:
     engine = server.tenants.default.engine
-    engine.start("order", {"total": 3}, id=f"seen-{dark}").send("pay", amount=3)
+    charged = engine.start("order", {"total": 3})
+    charged.send("pay", amount=3)
     endpoint, _ = engine.webhooks.add("http://127.0.0.1:9/", kinds=["started"])
-    engine.start("order", {"total": 3}, id=f"told-{dark}")
+    told = engine.start("order", {"total": 3})
     with console(browser, server, Role.ADMIN, dark=dark) as page:
         for section, seen in (
-            ("Instances", f"told-{dark}"),
+            ("Instances", told.id),
             ("Definitions", "evil"),
             ("Workers and queues", "order.charge"),
             ("Due", "timer"),
@@ -215,9 +218,9 @@ def test_every_section_can_be_used_by_everybody(browser: Browser, server: Server
             assert page.title() == f"{section} · wfsim console"
             assert violations(page, "body") == [], section
         page.get_by_role("link", name=endpoint.id).click()
-        page.locator("main td", has_text=f"told-{dark}").wait_for()
+        page.locator("main td", has_text=told.id).wait_for()
         assert violations(page, "body") == []
-        show(page, server, f"seen-{dark}")
+        show(page, server, charged.id)
         page.get_by_alt_text("active: charging").wait_for()
         assert violations(page, "body") == []
         page.get_by_role("button", name="Cancel").click()
@@ -259,7 +262,7 @@ def test_the_page_runs_nothing_but_its_own_files(server: Server) -> None:
 def test_without_keys_this_machine_is_in(browser: Browser) -> None:
     tenants = Tenants("sqlite://", [order()], {"charge": charge_later})
     run: Any = tenants.default.engine.start("order", {"total": 3}, id="o")
-    with Server(tenants, port=0) as server, checked_page(browser, streams="/events") as page:
+    with Server(tenants, port=0) as server, checked_page(browser, dropped="/events") as page:
         page.goto(f"{server.url}/console")
         page.get_by_role("link", name="o", exact=True).click()
         page.get_by_alt_text("active: created").wait_for()
