@@ -76,7 +76,7 @@ def page_with(
 def checked_page(
     browser: Browser, *, dark: bool = False, width: int = 1300, height: int = 1000, dropped: str = "favicon"
 ) -> Iterator[Page]:
-    """A page of a browser; errors, dialogs and refused requests on it fail the test, but to what begins with `dropped`."""
+    """A page of a browser; errors, dialogs and refused requests fail the test, but those to what holds `dropped`."""
     wrong: list[Any] = []
     scheme: Any = "dark" if dark else "light"
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -141,9 +142,25 @@ def test_one_instance_is_followed_explained_and_commanded(browser: Browser, serv
         page.get_by_label("Details of record 1", exact=True).click()
         page.get_by_text('"ticket": 7').wait_for()
         # As it goes on.
-        run.send("pay", amount=3)
-        page.get_by_alt_text("Drawing of order; active: charging").wait_for()
+        run.send("ring")
+        page.locator(".timeline tr", has_text="ring").first.wait_for()
+        # An event from here: what is refused stays where it was written, with the reason.
+        page.get_by_role("button", name="Send event").click()
+        page.get_by_role("dialog").get_by_role("combobox").select_option("pay")
+        page.get_by_text("amount: integer").wait_for()
+        payload = page.get_by_label("Payload (JSON)")
+        assert json.loads(payload.input_value()) == {"amount": None}
+        payload.fill('{"amount": "much"}')
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("dialog").get_by_text("amount").nth(1).wait_for()
+        payload.fill('{"amount": ')
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("dialog").get_by_text("is no JSON").wait_for()
+        payload.fill('{"amount": 3}')
+        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("dialog").wait_for(state="detached")
         page.locator(".timeline tr", has_text="transition created → charging, pay").wait_for()
+        page.get_by_alt_text("Drawing of order; active: charging").wait_for()
         page.get_by_label("Event or state").fill("shipped")
         page.get_by_role("button", name="Ask").click()
         page.get_by_text("once activity 'charge' succeeds").wait_for()
@@ -225,6 +242,10 @@ def test_every_section_can_be_used_by_everybody(browser: Browser, server: Server
         assert violations(page, "body") == []
         page.get_by_role("button", name="Cancel").click()
         page.get_by_role("dialog").wait_for()
+        assert violations(page, "body") == []
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Send event").click()
+        page.get_by_label("Payload (JSON)").wait_for()
         assert violations(page, "body") == []
 
 

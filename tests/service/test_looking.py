@@ -140,5 +140,7 @@ def test_a_port_that_is_taken_is_told(server: Server) -> None:
 
 
 def test_a_workflow_is_published_as_it_is(client: httpx.Client) -> None:
-    text = client.get("/v1/definitions/order/1.0.0").json()["definition"]
+    published = client.get("/v1/definitions/order/1.0.0").json()
+    assert published["events"] == {"pay": {"amount": "integer"}, "drop": {}, "ring": {}}
+    text = published["definition"]
     assert wf.loads(text) == order()

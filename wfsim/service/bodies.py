@@ -91,6 +91,7 @@ class Published(Body):
     name: str
     version: str
     definition: str = Field(description="in YAML")
+    events: dict[str, dict[str, str]] = Field(description="what may be sent: events, with the types of their payload")
     is_latest: bool
 
 

@@ -151,6 +151,10 @@ def _published(known: Catalogue, workflow: Workflow) -> Published:
         name=workflow.name,
         version=workflow.version,
         definition=dumps(workflow),
+        events={
+            name: {field: str(kind.type) for field, kind in event.payload.items()}
+            for name, event in workflow.events.items()
+        },
         is_latest=known.get(workflow.name).version == workflow.version,
     )
 

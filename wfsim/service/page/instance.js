@@ -1,7 +1,7 @@
 /** One instance: where it is on its drawing, what happened, what it holds, and what may be done to it. */
 
 import { follow, get, path, post, text } from "./api.js";
-import { el, facts, instanceLink, json, span, status, table, time } from "./dom.js";
+import { el, facts, instanceLink, json, problem, span, status, table, time } from "./dom.js";
 import { drawing } from "./drawing.js";
 
 const COMMANDS = {
@@ -76,8 +76,10 @@ export async function instance({ body, id, signal, may, say, failed }) {
     if (!may("operator")) return;
     const focus = actions.contains(document.activeElement) ? document.activeElement.textContent : null;
     const fit = Object.entries(COMMANDS).filter(([, each]) => each.fits(one));
-    actions.replaceChildren(...fit.map(([name, each]) =>
-      el("button", { type: "button", class: each.danger ? "danger" : null, click: () => confirm(name, each) }, title(name))));
+    actions.replaceChildren(
+      one.is_closed ? "" : el("button", { type: "button", click: () => compose().catch(failed) }, "Send event"),
+      ...fit.map(([name, each]) =>
+        el("button", { type: "button", class: each.danger ? "danger" : null, click: () => confirm(name, each) }, title(name))));
     [...actions.children].find((each) => each.textContent === focus)?.focus();
   }
 
@@ -107,6 +109,52 @@ export async function instance({ body, id, signal, may, say, failed }) {
     document.body.append(box);
     box.showModal();
     reason.focus();
+  }
+
+  /** An event of its workflow, with what it carries; what is refused is told where it was written, and nothing is lost. */
+  async function compose() {
+    const { events } = await get(path("definitions", one.workflow, one.definition_version));
+    if (Object.keys(events).length === 0) {
+      say(`${one.workflow} declares no events.`);
+      return;
+    }
+    const which = el("select", { id: "which" }, Object.keys(events).map((each) => el("option", {}, each)));
+    const payload = el("textarea", { id: "payload", rows: 4, spellcheck: "false", autocomplete: "off" });
+    const fields = el("p", { class: "soft" });
+    const told = el("div", {});
+    const fit = () => {
+      const known = Object.entries(events[which.value] ?? {});
+      fields.textContent = known.length ? known.map(([name, type]) => `${name}: ${type}`).join(", ") : "It carries nothing.";
+      payload.value = JSON.stringify(Object.fromEntries(known.map(([name]) => [name, null])), null, 1);
+      told.replaceChildren();
+    };
+    which.addEventListener("change", fit);
+    fit();
+    const box = el("dialog", { "aria-labelledby": "sends", close: () => box.remove() },
+      el("form", {
+        submit: async (event) => {
+          event.preventDefault();
+          try {
+            const answer = await post(`${at}/events`, { event: which.value, payload: JSON.parse(payload.value || "{}") });
+            box.close();
+            say(`${which.value}: ${answer.answer}.`);
+            await look();
+          } catch (error) {
+            told.replaceChildren(problem(error instanceof SyntaxError ? { message: `The payload is no JSON: ${error.message}` } : error));
+          }
+        },
+      },
+      el("h2", { id: "sends" }, `Send an event to ${id}`),
+      el("label", {}, "Event", which),
+      el("label", {}, "Payload (JSON)", payload),
+      fields, told,
+      el("div", { class: "row" },
+        el("button", { type: "button", click: () => box.close() }, "Leave it"),
+        el("button", {}, "Send"))));
+    if (signal.aborted) return;
+    document.body.append(box);
+    box.showModal();
+    which.focus();
   }
 
   function row(record) {
