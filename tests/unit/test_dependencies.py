@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def named(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\s\[;<>=!~(]", requirement, maxsplit=1)[0]).lower()
 
 
+@cache
 def declared(*extras: str) -> set[str]:
     """Distributions that an installation with these extras names, and what these always bring along."""
     groups = PROJECT["optional-dependencies"]
@@ -49,13 +51,14 @@ def declared(*extras: str) -> set[str]:
     return direct | brought
 
 
-def imported(folder: str) -> Iterator[tuple[str, str]]:
-    """Modules of others that the files below a folder import, each with the file."""
+def imported(folder: str, *, loading: bool = False) -> Iterator[tuple[str, str]]:
+    """Modules of others that the files below a folder import, each with the file; or only as they are loaded."""
     for file in sorted((ROOT / folder).rglob("*.py")):
         where = file.relative_to(ROOT).as_posix()
         if "node_modules" in where or where.startswith(APART):
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in tree.body if loading else ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -79,6 +82,20 @@ def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> N
         for module, where in imported(folder)
         if module not in OPTIONAL and not {named(home) for home in homes.get(module, ())} & have
     }
+    assert missing == set()
+
+
+# By room, what an installation has to name that loads it.
+EXTRAS = {"wfsim/service/": ("serve",), "wfsim/temporal/": ("temporal",), "wfsim/pytest_plugin": ("test-core",)}
+
+
+def test_what_is_loaded_with_a_module_comes_with_wfsim_or_with_the_extra_of_its_room() -> None:
+    homes = metadata.packages_distributions()
+    missing = set()
+    for module, where in imported("wfsim", loading=True):
+        extras = next((extras for room, extras in EXTRAS.items() if where.startswith(room)), ())
+        if not {named(home) for home in homes.get(module, ())} & declared(*extras):
+            missing.add((module, where))
     assert missing == set()
 
 
