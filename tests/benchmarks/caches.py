@@ -48,8 +48,11 @@ def _looks() -> tuple[float, float]:
             for name in ("first", "next"):
                 engine.start("order_processing", given, id=name)
         with wf.open_engine(address, groups=()) as engine:
-            cold, warm = (1e3 * cpu_seconds(lambda name=name: engine.get(name).variables) for name in ("first", "next"))
-    return cold, warm
+
+            def look(name: str) -> float:
+                return 1e3 * cpu_seconds(lambda: engine.get(name).variables)
+
+            return look("first"), look("next")
 
 
 def _pulled(most: int) -> float:
