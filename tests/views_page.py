@@ -111,6 +111,12 @@ SECTIONS = (
         '"case", activity, lifecycle, time, resource, attributes',
     ),
     Section(
+        "metadata",
+        "A start, event or command of a real instance, beside which its sender gave something (docs/run.md); "
+        "simulations and imported logs have none.",
+        '"case", kind, event, command, metadata',
+    ),
+    Section(
         "conformance",
         "A way from state to state: of the definition that the run has, of its cases, or of both. For the cheapest "
         "explanation of whole cases by a model, also of an imported log: `wf.align` (docs/conformance.md).",
@@ -311,6 +317,10 @@ _SPECIAL = {
     "log_events.resource": "who did it, if the log says so",
     "log_events.event_id": "its id in the log, if it has one",
     "log_events.attributes": "JSON: everything else that the log says of it",
+    "metadata.kind": "of the record that it became: `started`, `event_received`, `control_received`",
+    "metadata.event_id": "its id, if the sender gave one",
+    "metadata.command": "what was commanded, else null",
+    "metadata.metadata": "JSON: what the sender gave",
     "rework.cases": "how many cases entered it",
     "rework.share": "of `cases`, 0 to 1",
     "rework.n": "entries",

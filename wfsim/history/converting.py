@@ -5,7 +5,8 @@ columns that both formats have, codes of the language's own words are given anew
 columns is worked out:
 
 - 2 and 3 had values as rows of a table `record_values`, and names of timers by their place in a table `timers`;
-- 2 to 4 had neither stays nor attempts, and cases did not tell how they ended.
+- 2 to 4 had neither stays nor attempts, and cases did not tell how they ended;
+- 2 to 5 had nothing of what senders gave beside stimuli.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _convert(con: duckdb.DuckDBPyConnection) -> None:
     recoded = _recoded(con)
     new = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall()
     for (name,) in new:
-        if name in old and name not in ("about", "cases", "records", *schema.FIXED):
+        if name in old and name not in ("about", "cases", "records", "stay_rows", "attempt_rows", *schema.FIXED):
             _copy(con, name, old[name])
     _copy_records(con, old, recoded)
     ends = f'({case_ends("records")}) e(run, "case", {", ".join(CASE_ENDS)})'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONTENTS = "history.json"
 """What a folder says of itself; written last."""
-LARGE = ("records", "stay_rows", "attempt_rows", "cases", "snapshots")
+LARGE = ("records", "stay_rows", "attempt_rows", "cases", "snapshots", "metadata_rows")
 """Tables that stay in their files."""
 _ROWS = 122_880
 """In a group of rows: as many as DuckDB has in one, and skips by what is least and most in it."""

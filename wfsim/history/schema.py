@@ -16,7 +16,7 @@ from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
 if TYPE_CHECKING:
     import os
 
-FORMAT = 5
+FORMAT = 6
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -137,6 +137,9 @@ CREATE TABLE snapshots (
     run INTEGER NOT NULL, "case" INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint VARCHAR NOT NULL,
     image VARCHAR NOT NULL
 );
+CREATE TABLE metadata_rows (
+    run INTEGER NOT NULL, "case" INTEGER NOT NULL, seq INTEGER NOT NULL, metadata VARCHAR NOT NULL
+);
 CREATE TABLE variants_seen (path_hash UBIGINT PRIMARY KEY, states VARCHAR[] NOT NULL);
 CREATE TABLE shift_changes (
     run INTEGER NOT NULL, pool VARCHAR NOT NULL, time BIGINT NOT NULL, capacity BIGINT NOT NULL
@@ -183,5 +186,6 @@ CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
 CREATE UNIQUE INDEX cases_place ON cases (run, "case");
 CREATE UNIQUE INDEX cases_external ON cases (external_id);
 CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
+CREATE UNIQUE INDEX metadata_place ON metadata_rows (run, "case", seq);
 """
 """What a file has that grows append by append; a simulated history lies sorted instead."""

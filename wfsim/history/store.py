@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,12 +79,16 @@ class StoredCase:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a case has done since the version `before`: what its steps put out, and the instance after the last."""
+    """What a case has done since the version `before`: what its steps put out, and the instance after the last.
+
+    `metadata` is what senders gave beside stimuli, as JSON, by the `seq` of the record that the stimulus became.
+    """
 
     place: StoredCase
     instance: Instance
     outputs: Sequence[Output]
     before: int
+    metadata: Mapping[int, str] = field(default_factory=dict)
 
 
 class Store:
@@ -203,7 +207,7 @@ class Store:
         with self._asked():
             self._con.execute("BEGIN")
             try:
-                for table in ("records", "snapshots", "cases"):
+                for table in ("records", "snapshots", "metadata_rows", "cases"):
                     self._con.executemany(f'DELETE FROM {table} WHERE run = ? AND "case" = ?', gone)
                 self._con.execute("COMMIT")
             except BaseException:
@@ -315,6 +319,13 @@ class Store:
             self._codes.store(con)
             for table in tables:
                 insert(con, table)
+            told = [
+                [each.place.run, each.place.case, seq, clean(text)]
+                for each in steps
+                for seq, text in each.metadata.items()
+            ]
+            if told:
+                con.executemany("INSERT INTO metadata_rows VALUES (?, ?, ?, ?)", told)
             con.execute("COMMIT")
         except duckdb.Error as error:
             roll_back(con)

@@ -29,6 +29,7 @@ from .codes import names_in
 from .execution_views import EXECUTIONS
 from .handles import json_of
 from .log_view import LOG_EVENTS
+from .metadata_view import METADATA
 from .model_views import CONFORMANCE
 from .payloads import payload, texts
 from .pool_views import POOL_VIEWS
@@ -416,6 +417,7 @@ VIEWS = (
     SWEEP_POINTS,
     LOG_EVENTS,
     CONFORMANCE,
+    METADATA,
     *PROCESS_VIEWS,
     *POOL_VIEWS,
     *SLA_VIEWS,

@@ -221,7 +221,7 @@ class Pulled:
                 stacklevel=2,
             )
             return None
-        return Steps(place, instance, outputs, before)
+        return Steps(place, instance, outputs, before, rows.metadata(row.id, before))
 
     def _rebuilt(self, place: StoredCase) -> Instance:
         assert place.external_id is not None

@@ -43,7 +43,7 @@ BATCH = 2_000
 MOST = 10_000
 
 BESIDE = "engine.json"
-"""What an engine keeps beside a history: metadata of senders, moves."""
+"""What an engine keeps beside a history: moves to other versions."""
 
 
 @dataclass(frozen=True)
@@ -265,15 +265,8 @@ def _announced(rows: SqlRows, folder: Path) -> dict[str, int]:
 
 
 def _beside(rows: SqlRows, names: Sequence[str]) -> dict[str, list[dict[str, object]]]:
-    metadata = sa.select(RECORDS.c.instance, RECORDS.c.seq, RECORDS.c.metadata).where(
-        RECORDS.c.instance.in_(names), RECORDS.c.metadata.is_not(None)
-    )
     moves = sa.select(MOVES).where(MOVES.c.instance.in_(names)).order_by(MOVES.c.number)
     return {
-        "metadata": [
-            {"instance": name, "seq": seq, "metadata": json.loads(text)}
-            for name, seq, text in rows.connection.execute(metadata.order_by(RECORDS.c.instance, RECORDS.c.seq))
-        ],
         "moves": [
             {
                 "instance": row.instance,

@@ -320,6 +320,13 @@ class SqlRows:
             for row in self.connection.execute(asked.limit(limit))
         ]
 
+    def metadata(self, name: str, after: int = 0) -> dict[int, str]:
+        """What senders gave beside stimuli, as JSON, by the record that each became."""
+        asked = sa.select(RECORDS.c.seq, RECORDS.c.metadata).where(
+            RECORDS.c.instance == name, RECORDS.c.seq > after, RECORDS.c.metadata.is_not(None)
+        )
+        return dict(map(tuple, self.connection.execute(asked.order_by(RECORDS.c.seq))))
+
     def fate(self, name: str, kind: str, identity: str) -> int | None:
         """What became of an event or command seen before under this id."""
         return self.connection.execute(_FATE, {"name": name, "kind": kind, "identity": identity}).scalar_one_or_none()

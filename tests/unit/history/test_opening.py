@@ -25,7 +25,7 @@ DOOR = Workflow.model_validate(
 )
 VIEWS = (
     "activity_pools, activity_stats, attempt_rows, bottlenecks, cases, conformance, dfg, durations, "
-    "eventually_follows, executions, history, horizons, hot_paths, log_events, outcomes, pool_attempts, "
+    "eventually_follows, executions, history, horizons, hot_paths, log_events, metadata, outcomes, pool_attempts, "
     "pool_capacities, pool_utilisation, record_values, records, retries, rework, run_begins, sla, sla_cases, "
     "stay_rows, stays, sweep_points, timeouts, variants, workflow_names"
 )

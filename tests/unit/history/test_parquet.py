@@ -12,6 +12,7 @@ import pytest
 
 import wfsim as wf
 from wfsim.errors import HistoryError
+from wfsim.history import schema
 
 PARENT = """\
 name: parent
@@ -173,12 +174,12 @@ def _no_json(folder: Path) -> None:
 
 
 def _other_json(folder: Path) -> None:
-    (folder / "history.json").write_text('{"format": 5, "tables": ["records"]}')
+    (folder / "history.json").write_text(f'{{"format": {schema.FORMAT}, "tables": ["records"]}}')
 
 
 def _newer(folder: Path) -> None:
     file = folder / "history.json"
-    file.write_text(file.read_text().replace('"format": 5', '"format": 99'))
+    file.write_text(file.read_text().replace(f'"format": {schema.FORMAT}', '"format": 99'))
 
 
 def _missing(folder: Path) -> None:

@@ -75,8 +75,9 @@ def test_what_is_closed_for_long_enough_leaves_and_the_rest_stays(address: str, 
         with wf.open_history(found.folders[0]) as history:
             case = history.case("o1")
             assert (case.replay().state, case.records()[0].kind) == ("dropped", "started")
-        beside = json.loads((found.folders[0] / retention.BESIDE).read_text())
-        assert beside["metadata"][0] == {"instance": "o1", "seq": 1, "metadata": {"by": 1}}
+            *where, told = history.sql("SELECT external_id, seq, metadata FROM metadata").fetchall()[0]
+        assert (where, json.loads(told)) == (["o1", 1], {"by": 1})
+        assert json.loads((found.folders[0] / retention.BESIDE).read_text()) == {"moves": []}
         with pytest.raises(EngineError, match="there is no instance 'o1'"):
             engine.get("o1")
         with engine.core.database.reading() as rows:
