@@ -13,11 +13,11 @@ from wfsim.errors import EngineError, EventRejected, StartRefused
 from wfsim.runtime.core import Core
 from wfsim.runtime.database import DatabaseError
 from wfsim.runtime.delivery import Delivery
-from wfsim.runtime.engine import Engine
 from wfsim.runtime.executor import Attempt, Report
 from wfsim.runtime.presence import Presence
 from wfsim.runtime.pump import attempt_of
 from wfsim.runtime.rows import AttemptRow
+from wfsim.runtime.stimuli import begin, control, send
 from wfsim.runtime.turn import Order
 
 LEASE = 10.0
@@ -231,25 +231,18 @@ class Worker:
 class Client:
     """Whoever starts and sends: what has no answer is sent again, under the same id."""
 
-    send = Engine.send
-    control = Engine.control
-    begin = Engine.begin
-
     def __init__(self, process: Process, store: Store, notes: Notes) -> None:
         self.process = process
         self.world = process.world
         self.core = core_of(process, store)
         self.notes = notes
 
-    def raise_if_stopped(self) -> None:
-        """What `Engine` asks: nothing stops here."""
-
     def start(self, workflow: str, name: str, **inputs: Any) -> None:
         """Until it is known to be there, or that another one has its key."""
         sure = True
         while True:
             try:
-                Client.begin(self, KNOWN[workflow], CATALOGUE, inputs, id=name, seed=7)
+                begin(self.core, self.core.families.of(KNOWN[workflow], CATALOGUE), inputs, id=name, seed=7)
                 break
             except DatabaseError:
                 sure = False
@@ -276,7 +269,7 @@ class Client:
         """Until there is an answer."""
         while True:
             try:
-                answer = str(Client.send(self, name, event, payload, event_id=identity))
+                answer = str(send(self.core, name, event, payload, event_id=identity))
                 break
             except DatabaseError:
                 self.world.sleep(OUTAGE)
@@ -292,7 +285,7 @@ class Client:
         """Likewise."""
         while True:
             try:
-                answer = Client.control(self, name, command, command_id=identity)
+                answer = control(self.core, name, command, command_id=identity)
                 break
             except DatabaseError:
                 self.world.sleep(OUTAGE)

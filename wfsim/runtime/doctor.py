@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from wfsim.errors import EngineError, WfsimError, listed
 from wfsim.history.runs import workflow_of
 from wfsim.model.duration import Duration
+from wfsim.model.statuses import OPEN
 
 from .backup import opened
 from .clock import SystemClock
@@ -21,7 +22,6 @@ from .groups import DEFAULT
 from .presence import LEASE
 from .rows import Busy
 from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
-from .turn import OPEN
 from .upgrading import NEWEST, stored_version
 from .webhooks import STATUSES
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import os
-import secrets
 import socket
 import weakref
 from collections.abc import Iterable, Mapping
@@ -14,49 +12,40 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 
 from wfsim.errors import (
-    ConflictError,
     EngineError,
-    EventRejected,
-    InstanceExists,
     RunStopped,
-    StartRefused,
     UnknownInstance,
     WaitTimeout,
     WfsimError,
-    did_you_mean,
     listed,
 )
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.values import ValueType, brief, check_value
+from wfsim.model.statuses import OPEN
+from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import COMMANDS
-from wfsim.semantics.draws import mix_key
 
 from .breaker import Breaker, Breakers
 from .clock import Clock, ManualClock, SystemClock
 from .core import Core
 from .database import MEMORY, Database
-from .executor import failed_outside, succeeded
 from .explain import Explanation, explain
 from .feed import Feed
 from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
-from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
+from .groups import QueueLimits, checked_groups
 from .handle import Run
-from .implementations import Function, driven_with, implementations_for, implementations_given
+from .implementations import Function, driven_with
 from .listing import Listed, Page, Wanted, called, page
-from .logs import tell
 from .moving import Moves, migrate
 from .permissions import Permissions, checked_permissions
-from .presence import LEASE, Presence
+from .presence import LEASE
 from .pulled import Check, Pulled, check
-from .pump import Pump
-from .queue import Queue, QueueWorker
 from .retention import BATCH, Retained, retain
-from .sending import Answer, answer_to, checked_id, payload_copy
+from .sending import Answer, checked_id, payload_copy
+from .stimuli import begin, complete, control, fail, heartbeat, send
 from .tables import INSTANCES
-from .texts import written
-from .turn import OPEN, rebuilt, was_ignored
+from .turn import rebuilt
 from .webhooks import Webhooks
+from .workplace import Means, Workplace
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -67,10 +56,6 @@ if TYPE_CHECKING:
     from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
-
-    from .executor import Key, Report
-    from .rows import InstanceRow, Rows
-    from .turn import Held
 
 
 def open_engine(
@@ -191,136 +176,43 @@ class Engine:
         if concurrency is not None:
             # It says what it may be.
             QueueLimits(concurrency)
-        self.groups = served = None if groups is None else checked_groups(groups)
+        served = None if groups is None else checked_groups(groups)
         if activities is not None and not isinstance(activities, Mapping):
             raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
         published = as_catalogue(workflows)
         self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
-        self._activities = None if activities is None else dict(activities)
-        self._permissions = checked_permissions(permissions)
-        self._breakers = Breakers(breakers)
-        self._running = self._closed = False
-        self._learned: Catalogue | None = None
+        means = Means(
+            None if activities is None else dict(activities), checked_permissions(permissions), Breakers(breakers)
+        )
+        self._closed = False
         self._pulled: Pulled | None = None
-        self._pump: Pump | None = None
-        self._queue: Queue | None = None
-        self._presence: Presence | None = None
         database = Database(url)
         try:
             self.core = Core(database, SystemClock() if clock is None else clock)
             self.core.publish(published.all_versions())
-            works = activities is not None
-            alone = database.in_memory or not queued
-            if works or database.in_memory:
-                shared = not database.in_memory and not isinstance(clock, ManualClock)
-                carries = works and alone
-                self._pump = Pump(
-                    self.core,
-                    self.worker,
-                    self._permissions,
-                    self._breakers,
-                    shared=shared,
-                    carries=carries,
-                    polling=polling,
-                )
-                with database.reading() as rows:
-                    everything = self.core.catalogue(rows)
-                self._pump.carry_out(implementations_given(everything.all_versions(), activities))
-            if self._pump is not None and works and not database.in_memory:
-                self._presence = Presence(self.core, self.worker)
-                self._presence.serves = lambda: {"groups": served, "activities": self.carried_out}
-                self._pump.worker = self._presence.id
-            # Who serves no group lets things happen, and leaves attempts to others.
-            if not alone and served != [] and self._pump is not None and self._presence is not None:
-                self._queue = QueueWorker(
-                    self.core,
-                    self._pump,
-                    self._presence.id,
-                    groups=served,
-                    concurrency=concurrency,
-                    polling=polling,
-                )
-                self._queue.learn = self._learn
-            elif not alone:
-                self._queue = Queue(self.core)
-            if self._queue is not None:
-                self.core.carrier = self._queue
-                if self._presence is not None:
-                    self._presence.free = self._queue.free
+            self.workplace = Workplace(
+                self.core, self.worker, means, queued=queued, groups=served, concurrency=concurrency, polling=polling
+            )
         except BaseException:
             database.close()
             raise
-        self._finalizer = weakref.finalize(self, _let_go, self._pump, self._queue, self._presence, database)
+        self._finalizer = weakref.finalize(self, _let_go, self.workplace, database)
 
     @property
-    def carried_out(self) -> builtins.list[str]:
-        """The activities of published workflows that can be carried out here, as `<workflow>.<activity>`."""
-        return [] if self._pump is None else self._pump.carried_out(self.workflows.all_versions())
+    def groups(self) -> builtins.list[str] | None:
+        """The groups whose activities are carried out here; `None`: all."""
+        return self.workplace.groups
 
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
-        if self._running:
-            return
-        self._running = True
-        if self._queue is not None:
-            self._queue.prepare()
-            with self.core.database.reading() as rows:
-                self._queue.make(pools_of(self.core.catalogue(rows).all_versions()))
-        if self._pump is None:
-            return
-        if self._presence is not None:
-            self._presence.start()
-        self._pump.start()
-        if isinstance(self._queue, QueueWorker):
-            self._queue.start()
-
-    def permit(self, permissions: Permissions) -> None:
-        """From now on this is what definitions may do outside from here."""
-        self._permissions = permissions
-        if self._pump is not None:
-            self._pump.permit(permissions)
-
-    def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
-        """Messages may start these workflows, and these functions carry out activities, beside what is published.
-
-        With `drives` nobody else will: what a message starts must have all its functions here.
-        """
-        self.core.know(catalogue)
-        if drives:
-            self.core.check = self._check_functions
-        if activities is not None:
-            self._activities = {**(self._activities or {}), **activities}
-
-    def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
-        driven = driven_with(workflow, catalogue.family(workflow))
-        implementations_for(driven, self._activities, self._permissions)
-        for each in driven:
-            each.given.require()
-        self.carry_out(driven)
-
-    def carry_out(self, workflows: Iterable[Workflow]) -> None:
-        """Carry out the activities of these workflows here, as far as their functions are known."""
-        if self._pump is not None and self._activities is not None:
-            self._pump.carry_out(implementations_given(workflows, self._activities))
-
-    def _learn(self) -> None:
-        """Other processes may have published what this one has functions for."""
-        with self.core.database.reading() as rows:
-            everything = self.core.catalogue(rows)
-        if everything is not self._learned:
-            self._learned = everything
-            try:
-                self.carry_out(everything.all_versions())
-            except StartRefused as refusal:
-                # Nobody else can be told: whoever published it has no functions.
-                tell("functions_do_not_fit", logging.ERROR, message=str(refusal))
+        self.workplace.run()
 
     # --- queues ----------------------------------------------------------------------------------
 
     @property
     def queues(self) -> dict[str, QueueLimits]:
         """The limits of each group of workers that has a queue, by its name; empty without a queue."""
-        return {} if self._queue is None else self._queue.limits()
+        return self.workplace.queues
 
     def limits(self, group: str) -> QueueLimits:
         """The limits of a group of workers.
@@ -331,18 +223,7 @@ class Engine:
             If no published activity has it as its pool, and no worker serves it; or if this engine has no queue: one in
             memory, or driven by a clock of its own.
         """
-        if self._queue is None:
-            raise EngineError(
-                f"{self.core.database.shown} has no queue here: attempts run in this process, as many as have come. "
-                "Open a file or a PostgreSQL database with wf.open_engine, and the clock of the system."
-            )
-        known = self.queues
-        if group not in known:
-            raise EngineError(
-                f"no published activity has the pool {group!r}, and no worker serves it.{did_you_mean(group, known)} "
-                f"Groups: {listed(known)}."
-            )
-        return known[group]
+        return self.workplace.limits(group)
 
     def set_queue(self, group: str, limits: QueueLimits) -> None:
         """Set the limits of a group of workers; all workers keep to them from their next look into the queue on.
@@ -352,9 +233,7 @@ class Engine:
         EngineError
             As `limits` does.
         """
-        self.limits(group)
-        assert self._queue is not None
-        self._queue.limit(group, limits)
+        self.workplace.set_limits(group, limits)
 
     # --- definitions -----------------------------------------------------------------------------
 
@@ -368,9 +247,7 @@ class Engine:
         """
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
         self.core.publish(known.all_versions())
-        if self._queue is not None and self._running:
-            self._queue.make(pools_of(known.all_versions()))
-        self.carry_out(known.all_versions())
+        self.workplace.serve(known.all_versions())
 
     @property
     def workflows(self) -> Catalogue:
@@ -428,75 +305,16 @@ class Engine:
             self.publish(workflow)
         elif not isinstance(workflow, str):
             raise WfsimError(f"start takes the name of a workflow or a Workflow, not {brief(workflow)}.")
-        told = _checked_metadata(metadata)
         with self.core.database.reading() as rows:
             if isinstance(workflow, Workflow):
                 chosen, catalogue = workflow, self.core.catalogue(rows)
             else:
                 chosen, catalogue = self.core.workflow(rows, workflow, version)
         if self.core.database.in_memory:
-            implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities, self._permissions)
-        row = self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told, priority=priority)
+            self.workplace.means.require(driven_with(chosen, catalogue.family(chosen)))
+        family = self.core.families.of(chosen, catalogue)
+        row = begin(self.core, family, input, id=id, seed=seed, metadata=metadata, priority=priority)
         return Run(self, row)
-
-    def begin(
-        self,
-        workflow: Workflow,
-        catalogue: Catalogue,
-        input: Mapping[str, Value] | None,
-        *,
-        id: str | None,
-        seed: int | None,
-        metadata: str | None = None,
-        priority: int = 0,
-    ) -> InstanceRow:
-        """Store a new instance of a workflow, published or not."""
-        given = {} if input is None else input
-        if not isinstance(given, Mapping):
-            raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
-        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > HIGHEST:
-            raise StartRefused(f"priority is a whole number from -{HIGHEST:,} to {HIGHEST:,}, not {brief(priority)}.")
-        name = None if id is None else checked_id(id)
-        key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
-        family = self.core.families.of(workflow, catalogue)
-        with self.core.turn() as turn:
-            name = name or _free_name(turn.rows, workflow.name)
-            held = turn.start(name, family, 0, given, key=key, metadata=metadata, priority=priority)
-        if held is None:
-            raise InstanceExists(
-                f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
-                f"wf.reopen(store, {name!r}), or choose another id."
-            )
-        return held.row
-
-    def take_up(self, id: str, activities: Mapping[str, Function] | None) -> InstanceRow:
-        """An instance whose open family shall be carried out here.
-
-        Raises
-        ------
-        EngineError
-            If there is none.
-        StartRefused
-            If a function of its open family is missing, or does not fit.
-        """
-        with self.core.database.reading() as rows:
-            row = rows.read(id)
-            if row is None:
-                raise self.core.no_instance(rows, id)
-            needed: dict[tuple[str, str], Workflow] = {}
-            for each in rows.relatives(row):
-                family = self.core.families.get(each.family, rows.family)
-                if each.status in OPEN or (each.parent is None and each.status in ("failed", "timed_out")):
-                    for one in driven_with(family.programs[each.member].workflow, family.catalogue):
-                        needed[one.name, one.version] = one
-        known = {**(self._activities or {}), **(activities or {})}
-        for one in needed.values():
-            one.given.require()
-        if needed:
-            implementations_for(needed.values(), known, self._permissions)
-        self._activities = known
-        self.carry_out(needed.values())
-        return row
 
     def get(self, id: str) -> Run:
         """An instance, open or closed.
@@ -524,7 +342,7 @@ class Engine:
 
     def begin_children(self, ids: Iterable[str]) -> None:
         """Let children that are owed start now, if this process does any of the work."""
-        if self._pump is None or self._closed:
+        if not self.workplace.lets_happen or self._closed:
             return
         for each in ids:
             if not self.exists(each):
@@ -629,7 +447,7 @@ class Engine:
     @property
     def permissions(self) -> Permissions:
         """What may be reached outside from here."""
-        return self._permissions
+        return self.workplace.means.permissions
 
     @property
     def webhooks(self) -> Webhooks:
@@ -682,32 +500,10 @@ class Engine:
             If there is no such instance.
         """
         given = payload_copy(payload, fields)
-        if not isinstance(event, str):
-            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
-        checked = None if event_id is None else checked_id(event_id, "an event id")
-        told = _checked_metadata(metadata)
         self.raise_if_stopped()
-        answer: Answer | EventRejected
-        with self.core.turn() as turn:
-            # What fell due before comes before.
-            turn.work_off(id, turn.now - 1)
-            held = turn.hold(id)
-            if held is None:
-                raise self.core.no_instance(turn.rows, id)
-            # What came before is told as it was then, whatever version was expected.
-            if checked is None or turn.rows.fate(id, "event", checked) is None:
-                _check_version(held, expected_version)
-            # An id of its own tells this event's fate from those of others set free in the same step.
-            sent_as = checked or f"{id}:event:{held.instance.version + 1}"
-            output = turn.event(held, event, given, sent_as, metadata=told, is_new=checked is None)
-            try:
-                answer = answer_to(id, held.instance, output, event, given, sent_as)
-            except EventRejected as rejected:
-                # It is stored that it came and was rejected.
-                answer = rejected
-        if isinstance(answer, EventRejected):
-            raise answer
-        return answer
+        return send(
+            self.core, id, event, given, event_id=event_id, metadata=metadata, expected_version=expected_version
+        )
 
     def control(
         self,
@@ -734,28 +530,16 @@ class Engine:
         EngineError
             If there is no such instance.
         """
-        if command not in COMMANDS:
-            raise WfsimError(
-                f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
-            )
-        if reason is not None and not isinstance(reason, str):
-            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
-        checked = None if command_id is None else checked_id(command_id, "a command id")
-        told = _checked_metadata(metadata)
         self.raise_if_stopped()
-        with self.core.turn() as turn:
-            turn.work_off(id, turn.now - 1)
-            held = turn.hold(id)
-            if held is None:
-                raise self.core.no_instance(turn.rows, id)
-            first = None if checked is None else turn.rows.fate(id, "command", checked)
-            if first is None:
-                _check_version(held, expected_version)
-            output = turn.control(held, command, checked, reason, metadata=told)
-        if first is not None:
-            return Answer("duplicate", "ignored" if first else "accepted")
-        found = "ignored" if was_ignored(output) else "accepted"
-        return Answer(found, found)
+        return control(
+            self.core,
+            id,
+            command,
+            reason,
+            command_id=command_id,
+            metadata=metadata,
+            expected_version=expected_version,
+        )
 
     def control_all(
         self,
@@ -853,7 +637,7 @@ class Engine:
         May be killed at any moment: whoever retains next into the same archive finishes what was begun, once.
         """
         self.raise_if_stopped()
-        return retain(self.core, self._queue, into, older_than, batch)
+        return retain(self.core, self.workplace.queue, into, older_than, batch)
 
     # --- activities that are completed from outside -------------------------------------------------
 
@@ -877,10 +661,8 @@ class Engine:
         WfsimError
             If the text is no such id, or the result is no JSON.
         """
-        problem = check_value(ValueType.ANY, result)
-        if problem is not None:
-            raise WfsimError(f"the result of an activity is JSON: {problem}.")
-        return self._told_outside(succeeded(_attempt_key(correlation_id), result))
+        self.raise_if_stopped()
+        return complete(self.core, correlation_id, result)
 
     def fail(
         self,
@@ -891,23 +673,13 @@ class Engine:
         retry_after: float | None = None,
     ) -> str:
         """An attempt has failed, says somebody outside, with an error type as of an `ActivityError`; see `complete`."""
-        return self._told_outside(failed_outside(_attempt_key(correlation_id), error_type, message, retry_after))
+        self.raise_if_stopped()
+        return fail(self.core, correlation_id, error_type, message, retry_after)
 
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
         """The work on an attempt goes on outside (M5.3); false if nobody waits for it any more."""
-        problem = check_value(ValueType.ANY, detail)
-        if problem is not None:
-            raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
         self.raise_if_stopped()
-        return self.core.beat_outside(_attempt_key(correlation_id), detail)
-
-    def _told_outside(self, report: Report) -> str:
-        self.raise_if_stopped()
-        told = self.core.report(report)
-        if told is None:
-            with self.core.database.reading() as rows:
-                raise self.core.no_instance(rows, report.key[0])
-        return told
+        return heartbeat(self.core, correlation_id, detail)
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
@@ -917,7 +689,7 @@ class Engine:
                 raise self.core.no_instance(rows, id)
             instance = rebuilt(rows, row, self.core.families)
         found = explain(instance, name, payload, self.core.clock.now())
-        held = self._breakers.held(self.core.clock.now()).get(id)
+        held = self.workplace.means.breakers.held(self.core.clock.now()).get(id)
         if held is not None:
             found.reasons.append(f"{held[0].upper()}{held[1:]}.")
         return found
@@ -946,7 +718,7 @@ class Engine:
         Those of which this worker holds an attempt are among them, until its circuit breaker lets it through.
         """
         told = {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
-        return {**self._breakers.held(self.core.clock.now()), **told}
+        return {**self.workplace.means.breakers.held(self.core.clock.now()), **told}
 
     def check(self, ids: Iterable[str] | None = None) -> Check:
         """Whether instances, or all, went as their definitions say: their records are put through `step` again.
@@ -964,7 +736,7 @@ class Engine:
 
     def next_due(self) -> int | None:
         """When time alone brings the next thing about, in microseconds of the clock; `None` if it brings nothing."""
-        return self.core.next_due() if self._pump is None else self._pump.next_due()
+        return self.workplace.next_due()
 
     @property
     def is_closed(self) -> bool:
@@ -974,19 +746,13 @@ class Engine:
     @property
     def stopped(self) -> str | None:
         """Why nothing goes on here, if so; `None` while all is well."""
-        return None if self._pump is None else self._pump.stopped
+        return self.workplace.stopped
 
     def raise_if_stopped(self) -> None:
         """Raise `RunStopped` if it is closed, or cannot go on."""
         if self._closed:
             raise RunStopped(f"the engine on {self.core.database.shown} has been closed here. Open it again.")
-        if self._pump is not None:
-            self._pump.raise_if_stopped()
-
-    def drain(self, timeout: float) -> None:
-        """Take no more attempts, and wait until those at work here have ended, or for so many seconds; then `close`."""
-        if isinstance(self._queue, QueueWorker) and self._running:
-            self._queue.drain(timeout)
+        self.workplace.raise_if_stopped()
 
     def close(self, timeout: float = 10.0) -> None:
         """End what goes on here; instances stay as they are in the database.
@@ -1000,7 +766,7 @@ class Engine:
             return
         self._closed = True
         self._finalizer.detach()
-        left = _stop(self._pump, self._queue, self._presence, timeout)
+        left = self.workplace.close(timeout)
         if self._pulled is not None:
             self._pulled.close()
         self.core.database.close()
@@ -1022,59 +788,6 @@ class Engine:
         return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
 
 
-def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:
-    """End what goes on; returns the activities that did not end in time."""
-    left = [] if pump is None else pump.close(timeout)
-    if queue is not None:
-        queue.close()
-    if presence is not None:
-        presence.close()
-    return left
-
-
-def _let_go(pump: Pump | None, queue: Queue | None, presence: Presence | None, database: Database) -> None:
-    _stop(pump, queue, presence, 0.0)
+def _let_go(workplace: Workplace, database: Database) -> None:
+    workplace.close(0.0)
     database.close()
-
-
-def _free_name(rows: Rows, workflow: str) -> str:
-    """`<workflow>-<number>`, the next that is free."""
-    number = rows.count_of(workflow) + 1
-    while rows.read(f"{workflow}-{number}") is not None:
-        number += 1
-    return f"{workflow}-{number}"
-
-
-def _checked_metadata(metadata: Mapping[str, Value] | None) -> str | None:
-    if metadata is None:
-        return None
-    problem = check_value(ValueType.ANY, dict(metadata)) if isinstance(metadata, Mapping) else "it is no mapping"
-    if problem is not None:
-        raise WfsimError(f"metadata is a mapping from names to JSON values: {problem}.")
-    return written(dict(metadata))
-
-
-def _attempt_key(correlation_id: object) -> Key:
-    """Instance, serial and attempt; the id of an instance may have colons of its own."""
-    parts = correlation_id.rsplit(":", 2) if isinstance(correlation_id, str) else []
-    if len(parts) != 3 or not all(each.isascii() and each.isdigit() and len(each) < 10 for each in parts[1:]):
-        raise WfsimError(
-            f"{brief(correlation_id)} names no attempt. Give what context.correlation_id was in the activity: "
-            "<instance>:<activity>:<attempt>."
-        )
-    return parts[0], int(parts[1]), int(parts[2])
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
-    return seed
-
-
-def _check_version(held: Held, expected: int | None) -> None:
-    if expected is not None and held.row.version != expected:
-        raise ConflictError(
-            f"{held.name!r} has version {held.row.version}, and {expected} was expected. Look at it again.",
-            expected=expected,
-            stored=held.row.version,
-        )

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from wfsim.errors import WfsimError, did_you_mean
-from wfsim.model.statuses import STATUSES
+from wfsim.model.statuses import OPEN, STATUSES
 from wfsim.model.values import brief
 
 from .tables import INSTANCES
 from .texts import written
-from .turn import OPEN
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -127,7 +126,7 @@ def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
 def _statuses(asked: str | Iterable[str]) -> list[str]:
     wanted = [asked] if isinstance(asked, str) else list(asked)
     if wanted == ["open"]:
-        return ["created", "running", "paused", "cancelling"]
+        return list(OPEN)
     for each in wanted:
         if each not in STATUSES:
             raise WfsimError(

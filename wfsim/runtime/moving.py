@@ -12,6 +12,7 @@ from wfsim.errors import EngineError, WfsimError, did_you_mean, listed
 from wfsim.history.migration import CaseMigration, Migration
 from wfsim.history.retelling import Otherwise, retold
 from wfsim.model.changes import changes
+from wfsim.model.statuses import OPEN
 from wfsim.model.uses import declared_activities
 from wfsim.model.values import brief
 from wfsim.semantics.image import image_of
@@ -20,7 +21,7 @@ from .rows import TIMERS, WORKFLOW_TIMER, DueRow, MoveRow
 from .segments import segments_of
 from .tables import INSTANCES
 from .texts import written
-from .turn import OPEN, Held, Turn
+from .turn import Held, Turn
 from .view import view_of
 
 if TYPE_CHECKING:

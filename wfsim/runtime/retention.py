@@ -20,11 +20,11 @@ import sqlalchemy as sa
 
 from wfsim.errors import EngineError, listed
 from wfsim.model.duration import Duration
+from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
 
 from .pulled import Pulled
 from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
-from .turn import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -20,6 +20,7 @@ from .handle import Run
 from .implementations import Function, driven_with, implementations_for
 from .permissions import Permissions, checked_permissions
 from .sending import checked_id
+from .stimuli import begin
 
 if TYPE_CHECKING:
     from wfsim.model.functions import Python
@@ -151,9 +152,10 @@ def start(
     name = None if id is None else checked_id(id)
     lease = _lease(store, known, activities, clock, permissions)
     try:
-        lease.engine.carry_out(driven_with(workflow, family))
+        lease.engine.workplace.carry_out(driven_with(workflow, family))
         lease.engine.run()
-        row = lease.engine.begin(workflow, known, input, id=name, seed=seed)
+        core = lease.engine.core
+        row = begin(core, core.families.of(workflow, known), input, id=name, seed=seed)
     except BaseException:
         lease.release()
         raise
@@ -203,7 +205,7 @@ def reopen(
     lease = _lease(store, as_catalogue(catalogue), None, clock, permissions)
     try:
         lease.engine.core.families.give(functions)
-        row = lease.engine.take_up(checked_id(id), activities)
+        row = lease.engine.workplace.take_up(checked_id(id), activities)
         lease.engine.run()
     except BaseException:
         lease.release()
@@ -241,8 +243,8 @@ def _lease(
     lease = leased(store, clock)
     try:
         if given is not None:
-            lease.engine.permit(given)
-        lease.engine.know(known, activities, drives=not isinstance(store, Engine))
+            lease.engine.workplace.permit(given)
+        lease.engine.workplace.know(known, activities, drives=not isinstance(store, Engine))
     except BaseException:
         lease.release()
         raise

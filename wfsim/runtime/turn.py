@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import ReplayError, StartRefused
+from wfsim.model.statuses import OPEN
 from wfsim.model.uses import declared_activities
 from wfsim.semantics.codes import R_STIMULUS_IGNORED, RECORD_KINDS, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.draws import mix_key
@@ -791,8 +792,6 @@ _OF_ACTIVITIES = frozenset(
     )
 )
 """Kinds of records after which other attempts may be open, or may start."""
-
-OPEN = ("created", "running", "paused", "cancelling")
 
 
 def _drops(effect: Effect, row: DueRow) -> bool:
