@@ -53,8 +53,8 @@ def against(
 ) -> Told:
     """A version against the instances of an engine; with `move` it is published, and open ones move that can."""
     from wfsim.runtime.database import existing
-    from wfsim.runtime.engine import open_engine
     from wfsim.runtime.moving import against as replayed
+    from wfsim.runtime.opening import open_engine
 
     mapping = _names(renamed)
     called = {each.name: each.python for each in functions}
@@ -125,8 +125,8 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
 
         Exit code 0 after a signal, 2 if it cannot begin or go on.
         """
-        from wfsim.runtime.engine import open_engine
         from wfsim.runtime.modules import activities_in
+        from wfsim.runtime.opening import open_engine
         from wfsim.runtime.worker import stopped_by_signals, told_as_json, work
 
         given = activities_in(activities or ())
@@ -153,8 +153,8 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         Workers keep to them at once, without a restart.
         """
         from wfsim.runtime.database import existing
-        from wfsim.runtime.engine import open_engine
         from wfsim.runtime.groups import DEFAULT, number_of, rate_of
+        from wfsim.runtime.opening import open_engine
 
         changes: dict[str, Any] = {}
         if concurrency is not None:
@@ -189,7 +189,7 @@ def add_to(app: typer.Typer, out: Console, print_json: Callable[[Any], None]) ->
         They go to folders of Parquet, which are histories. May be interrupted; the next time finishes what was begun.
         """
         from wfsim.runtime.database import existing
-        from wfsim.runtime.engine import open_engine
+        from wfsim.runtime.opening import open_engine
 
         with open_engine(existing(database)) as engine:
             found = engine.retain(into, older_than=older_than, batch=batch)

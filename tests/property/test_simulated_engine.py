@@ -15,6 +15,7 @@ from tests.simulated_engine.actors import Worker
 from tests.simulated_engine.running import run
 from tests.simulated_engine.store import SimulatedRows
 from tests.simulated_engine.world import Violated
+from wfsim.runtime import core
 from wfsim.runtime.cache import Cache
 from wfsim.runtime.turn import Turn
 
@@ -67,7 +68,7 @@ DEFECTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "what dead workers had begun stays with them": (SimulatedRows, "orphans", lambda self: []),
     "what dead workers had not begun stays with them": (Worker, "_free", nothing),
     "nobody misses a heartbeat": (SimulatedRows, "late_beats", lambda self, upto, most: []),
-    "a heartbeat is missed that has come": (Turn, "miss", unasked),
+    "a heartbeat is missed that has come": (core, "miss", unasked),
 }
 
 

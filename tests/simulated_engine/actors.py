@@ -18,7 +18,7 @@ from wfsim.runtime.presence import Presence
 from wfsim.runtime.pump import attempt_of
 from wfsim.runtime.rows import AttemptRow
 from wfsim.runtime.stimuli import begin, control, send
-from wfsim.runtime.turn import Order
+from wfsim.runtime.taking import Order
 
 LEASE = 10.0
 OUTAGE = 500_000

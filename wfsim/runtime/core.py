@@ -20,11 +20,13 @@ from wfsim.model.catalogue import Catalogue
 
 from .cache import Cache
 from .database import DatabaseError
+from .happening import work_off
 from .implementations import Use
 from .outbox import Outbox
 from .programs import Families
 from .rows import AttemptRow, BeatRow, Busy, Rows
-from .turn import Order, Turn, was_ignored
+from .taking import Order, beat, miss, report, take
+from .turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -143,7 +145,7 @@ class Core:
                 newest=lambda name: self._newest(rows, name),
             )
             yield turn
-            self.carrier.enqueue(rows, turn.launched)
+            self.carrier.enqueue(rows, turn.attempts.launched)
             if turn.recorded:
                 self.outbox.put(rows, turn.recorded, turn.now)
         for span in turn.spans:
@@ -153,10 +155,10 @@ class Core:
         for held in turn.changed.values():
             if not held.instance.is_closed:
                 self.cache.put(held.name, held.instance)
-        if turn.taken_back:
-            self.carrier.taken_back(turn.taken_back)
-        if turn.launched:
-            self.carrier.launched(turn.launched)
+        if turn.attempts.taken_back:
+            self.carrier.taken_back(turn.attempts.taken_back)
+        if turn.attempts.launched:
+            self.carrier.launched(turn.attempts.launched)
         if turn.changed:
             self.tell({held.name: held.row.version for held in turn.changed.values()})
             self.poke(turn.owes)
@@ -252,7 +254,7 @@ class Core:
                 continue
             try:
                 with self.turn() as turn:
-                    n += turn.work_off(target, now, wait=False)
+                    n += work_off(turn, target, now, wait=False)
             except Busy:
                 # Somebody else is at it; it is looked for again.
                 continue
@@ -280,7 +282,7 @@ class Core:
             with self.turn() as turn:
                 held = turn.hold(name)
                 if held is not None:
-                    turn.miss(held, serial, attempt)
+                    miss(turn, held, serial, attempt)
         return len(late)
 
     # --- attempts ----------------------------------------------------------------------------------
@@ -313,7 +315,7 @@ class Core:
         *,
         again: bool = False,
     ) -> Order | None:
-        """A worker is about to carry out an attempt; see `Turn.take`.
+        """A worker is about to carry out an attempt; see `taking.take`.
 
         Raises
         ------
@@ -322,31 +324,14 @@ class Core:
         """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
-            turn.work_off(name, turn.now - 1)
-            held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits, again=again)
+            work_off(turn, name, turn.now - 1)
+            return take(turn, (name, serial, attempt), worker, tries, admits, again=again)
 
-    def report(self, report: Report) -> str | None:
+    def report(self, told: Report) -> str | None:
         """What came of an attempt: `accepted`, or `ignored` if nobody waited for it; `None` if there is no instance."""
-        name, serial, attempt = report.key
         with self.turn() as turn:
-            turn.work_off(name, turn.now - 1)
-            held = turn.hold(name)
-            if held is None:
-                return None
-            if report.is_later:
-                turn.leave_open(held, serial, attempt)
-                return "accepted"
-            if report.error_type is None:
-                output = turn.step(held, lambda one, time: one.activity_succeeded(time, serial, attempt, report.result))
-            else:
-                output = turn.step(
-                    held,
-                    lambda one, time: one.activity_failed(
-                        time, serial, attempt, report.error_type or "", report.message, report.retry_after
-                    ),
-                )
-        return "ignored" if was_ignored(output) else "accepted"
+            work_off(turn, told.key[0], turn.now - 1)
+            return report(turn, told)
 
     def beat_outside(self, key: Key, detail: Value) -> bool:
         """Whoever completes an attempt from outside gave a sign of life; whether anybody waits for it."""
@@ -356,7 +341,7 @@ class Core:
             if held is None:
                 with self.database.reading() as rows:
                     raise self.no_instance(rows, name)
-            return turn.beat(held, serial, attempt, detail)
+            return beat(turn, held, serial, attempt, detail)
 
     def queued_attempts(self) -> list[AttemptRow]:
         """Attempts that wait for a worker, oldest instances first."""

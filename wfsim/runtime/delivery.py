@@ -12,7 +12,7 @@ from . import tracing
 from .breaker import OnHold
 from .database import DatabaseError
 from .logs import tell
-from .turn import Unknown
+from .taking import Unknown
 
 if TYPE_CHECKING:
     from wfsim.model.elements import Activity
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .executor import Report
     from .implementations import Use
     from .rows import AttemptRow
-    from .turn import Order
+    from .taking import Order
 
 T = TypeVar("T")
 

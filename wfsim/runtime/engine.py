@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import os
-import socket
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 import sqlalchemy as sa
 
 from wfsim.errors import (
-    EngineError,
     RunStopped,
     UnknownInstance,
     WaitTimeout,
@@ -24,28 +22,27 @@ from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
 
-from .breaker import Breaker, Breakers
-from .clock import Clock, ManualClock, SystemClock
 from .core import Core
-from .database import MEMORY, Database
+from .database import Database
 from .explain import Explanation, explain
 from .feed import Feed
 from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
-from .groups import QueueLimits, checked_groups
+from .groups import QueueLimits
 from .handle import Run
-from .implementations import Function, driven_with
+from .happening import work_off
+from .held import rebuilt
+from .implementations import driven_with
 from .listing import Listed, Page, Wanted, called, page
 from .moving import Moves, migrate
-from .permissions import Permissions, checked_permissions
+from .permissions import Permissions
 from .presence import LEASE
 from .pulled import Check, Pulled, check
 from .retention import BATCH, Retained, retain
-from .sending import Answer, checked_id, payload_copy
+from .sending import Answer, payload_copy
 from .stimuli import begin, complete, control, fail, heartbeat, send
 from .tables import INSTANCES
-from .turn import rebuilt
 from .webhooks import Webhooks
-from .workplace import Means, Workplace
+from .workplace import Workplace
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -53,92 +50,8 @@ if TYPE_CHECKING:
 
     from wfsim.history.history import History
     from wfsim.model.duration import Duration
-    from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
-
-
-def open_engine(
-    url: str = MEMORY,
-    workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
-    activities: Mapping[str, Function] | None = None,
-    *,
-    functions: Mapping[str, Python] | None = None,
-    permissions: Permissions | None = None,
-    breakers: Mapping[str, Breaker] | None = None,
-    clock: Clock | None = None,
-    worker: str | None = None,
-    groups: Iterable[str] | None = None,
-    concurrency: int | None = None,
-    polling: float = 0.1,
-) -> Engine:
-    """Open an engine on a database, made if it is not there.
-
-    Opening takes up everything that is open: timers that fell due fire, children and messages that are owed are
-    started and delivered, and attempts that were scheduled or running are carried out by a worker that has their
-    functions. An instance that only waits costs a row, no thread.
-
-    Parameters
-    ----------
-    url
-        `sqlite:///runs.db`: a file, for the processes of one machine; `postgresql://user@host/name`: for many;
-        `sqlite://`: in memory, gone at `close`.
-    workflows
-        A folder, a catalogue or workflows; they are published here.
-    activities
-        The Python function of each activity, `def` or `async def`; this process is a worker then. They are called with
-        the activity's parameters as keyword arguments; a first parameter named `context` gets an `ActivityContext`.
-        Without, this process starts, sends and looks, and others do the work; `{}` makes it a worker for what
-        definitions themselves say how to carry out.
-    functions
-        Functions in Python that definitions declare: the database has definitions, no code (M14.5). Those of workflows
-        that were loaded with theirs are known.
-    permissions
-        What activities that are declared as `http` and `command` may do from here: hosts, networks, programs, secrets;
-        by default what the environment says. docs/activities.md.
-    breakers
-        When attempts of an activity that keeps failing are held here, by name of the activity; `*` for all others.
-    clock
-        `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
-    worker
-        What this process is called in records and lists; by default host and process.
-    groups
-        Carry out activities of these pools alone, and, as `default`, those that have none; default: all. With `()` this
-        process lets happen what is due (timers, children, messages), and leaves activities to others.
-    concurrency
-        How many attempts of a group a worker carries out at a time, from now on, of whatever process: it is stored
-        (`engine.set_queue`). By default what is stored, 100 in the beginning.
-    polling
-        Seconds between two looks at what other processes have left to be done.
-
-    Raises
-    ------
-    EngineError
-        If the database cannot be opened, or a workflow is published there with another definition.
-    StartRefused
-        If a function does not fit the inputs of its activity.
-    """
-    queued = not isinstance(clock, ManualClock)
-    engine = Engine(
-        url,
-        workflows,
-        activities,
-        permissions=permissions,
-        breakers=breakers,
-        clock=clock,
-        worker=worker,
-        queued=queued,
-        groups=groups,
-        concurrency=concurrency,
-        polling=polling,
-    )
-    try:
-        engine.core.families.give(functions)
-        engine.run()
-    except BaseException:
-        engine.close(0.0)
-        raise
-    return engine
 
 
 class Engine:
@@ -148,55 +61,23 @@ class Engine:
 
     Attributes
     ----------
-    worker
-        What this process is called in records and lists.
-    groups
-        The groups whose activities are carried out here; `None`: all.
+    core
+        Its turns, on its database and clock.
+    workplace
+        What this process does of its work.
     """
 
-    def __init__(
-        self,
-        url: str,
-        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
-        activities: Mapping[str, Function] | None = None,
-        *,
-        permissions: Permissions | None = None,
-        breakers: Mapping[str, Breaker] | None = None,
-        clock: Clock | None = None,
-        worker: str | None = None,
-        queued: bool = False,
-        groups: Iterable[str] | None = None,
-        concurrency: int | None = None,
-        polling: float = 0.1,
-    ) -> None:
-        if not isinstance(url, str):
-            raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
-        if isinstance(polling, bool) or not isinstance(polling, int | float) or polling < 0.001:
-            raise EngineError(f"polling is {brief(polling)}. Give a number from 0.001 on.")
-        if concurrency is not None:
-            # It says what it may be.
-            QueueLimits(concurrency)
-        served = None if groups is None else checked_groups(groups)
-        if activities is not None and not isinstance(activities, Mapping):
-            raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
-        published = as_catalogue(workflows)
-        self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
-        means = Means(
-            None if activities is None else dict(activities), checked_permissions(permissions), Breakers(breakers)
-        )
+    def __init__(self, core: Core, workplace: Workplace) -> None:
+        self.core = core
+        self.workplace = workplace
         self._closed = False
         self._pulled: Pulled | None = None
-        database = Database(url)
-        try:
-            self.core = Core(database, SystemClock() if clock is None else clock)
-            self.core.publish(published.all_versions())
-            self.workplace = Workplace(
-                self.core, self.worker, means, queued=queued, groups=served, concurrency=concurrency, polling=polling
-            )
-        except BaseException:
-            database.close()
-            raise
-        self._finalizer = weakref.finalize(self, _let_go, self.workplace, database)
+        self._finalizer = weakref.finalize(self, _let_go, workplace, core.database)
+
+    @property
+    def worker(self) -> str:
+        """What this process is called in records and lists."""
+        return self.workplace.worker
 
     @property
     def groups(self) -> builtins.list[str] | None:
@@ -347,7 +228,7 @@ class Engine:
         for each in ids:
             if not self.exists(each):
                 with self.core.turn() as turn:
-                    turn.work_off(each, turn.now)
+                    work_off(turn, each, turn.now)
 
     def children(self, id: str) -> builtins.list[Run]:
         """The instances that an instance has started, in order of their starts."""

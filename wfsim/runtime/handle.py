@@ -17,9 +17,9 @@ from wfsim.model.duration import Duration
 from wfsim.model.statuses import STATUSES
 
 from .explain import Explanation
+from .held import rebuilt
 from .listing import Listed, listed_as
 from .sending import payload_copy
-from .turn import rebuilt
 from .view import View, view_of
 
 if TYPE_CHECKING:

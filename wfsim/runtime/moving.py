@@ -17,11 +17,13 @@ from wfsim.model.uses import declared_activities
 from wfsim.model.values import brief
 from wfsim.semantics.image import image_of
 
+from .happening import work_off
+from .held import Held
 from .rows import TIMERS, WORKFLOW_TIMER, DueRow, MoveRow
 from .segments import segments_of
 from .tables import INSTANCES
 from .texts import written
-from .turn import Held, Turn
+from .turn import Turn
 from .view import view_of
 
 if TYPE_CHECKING:
@@ -205,7 +207,7 @@ def _one(core: Core, name: str, to: str, renamed: Mapping[str, str], dry_run: bo
     with core.turn() as turn:
         if not dry_run:
             # What fell due before happens in the version that it has run until now.
-            turn.work_off(name, turn.now - 1)
+            work_off(turn, name, turn.now - 1)
         held = turn.hold(name)
         if held is None:
             return InstanceMove(name, None, to, False, reason="there is no such instance")

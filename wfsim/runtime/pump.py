@@ -17,7 +17,7 @@ from .database import DatabaseError
 from .delivery import OUTAGE
 from .executor import Attempt, Executor, Report
 from .implementations import Implementations, Use
-from .turn import Unknown
+from .taking import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .permissions import Permissions
     from .rows import AttemptRow
     from .sql_rows import SqlRows
-    from .turn import Order
+    from .taking import Order
 
 
 def attempt_of(order: Order) -> Attempt:

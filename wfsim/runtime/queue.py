@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .pump import Pump
     from .rows import AttemptRow
     from .sql_rows import SqlRows
-    from .turn import Order
+    from .taking import Order
 
 VERSION = "wfsim-1"
 """What DBOS takes for the version of the application: workers of one version take each other's attempts."""

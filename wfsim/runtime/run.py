@@ -18,6 +18,7 @@ from .database import MEMORY
 from .engine import Engine
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for
+from .opening import assembled
 from .permissions import Permissions, checked_permissions
 from .sending import checked_id
 from .stimuli import begin
@@ -219,14 +220,14 @@ def leased(store: Where, clock: Clock | None) -> Lease:
         if isinstance(store, Engine):
             shared = _Shared(store, None, leases=1)
         elif store is None:
-            shared = _Shared(Engine(MEMORY, None, {}, clock=clock, worker="local"), None)
+            shared = _Shared(assembled(MEMORY, None, {}, clock=clock, worker="local"), None)
         else:
             address = address_of(store)
             place = os.path.realpath(address.removeprefix("sqlite:///")) if "sqlite" in address else address
             # A forked process must not write through its parent's connections, hence the process id.
             key = (os.getpid(), place)
             if key not in _shared:
-                _shared[key] = _Shared(Engine(address, None, {}, clock=clock, worker="local"), key)
+                _shared[key] = _Shared(assembled(address, None, {}, clock=clock, worker="local"), key)
             shared = _shared[key]
         shared.leases += 1
         return Lease(shared)

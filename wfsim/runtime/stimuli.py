@@ -13,6 +13,7 @@ from wfsim.semantics.draws import mix_key
 
 from .executor import failed_outside, succeeded
 from .groups import HIGHEST
+from .happening import work_off
 from .sending import Answer, answer_to, checked_id
 from .texts import written
 from .turn import was_ignored
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from .core import Core
     from .executor import Key, Report
+    from .held import Held
     from .programs import Family
     from .rows import InstanceRow, Rows
-    from .turn import Held
 
 
 def begin(
@@ -75,7 +76,7 @@ def send(
     answer: Answer | EventRejected
     with core.turn() as turn:
         # What fell due before comes before.
-        turn.work_off(id, turn.now - 1)
+        work_off(turn, id, turn.now - 1)
         held = turn.hold(id)
         if held is None:
             raise core.no_instance(turn.rows, id)
@@ -115,7 +116,7 @@ def control(
     checked = None if command_id is None else checked_id(command_id, "a command id")
     told = _checked_metadata(metadata)
     with core.turn() as turn:
-        turn.work_off(id, turn.now - 1)
+        work_off(turn, id, turn.now - 1)
         held = turn.hold(id)
         if held is None:
             raise core.no_instance(turn.rows, id)

@@ -94,6 +94,7 @@ class Workplace:
         concurrency: int | None,
         polling: float,
     ) -> None:
+        self.worker = worker
         self.groups = groups
         self.means = means
         self.queue: Queue | None = None

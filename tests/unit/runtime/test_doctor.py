@@ -17,7 +17,7 @@ from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import POOLED, order
 from wfsim.errors import EngineError
 from wfsim.runtime.doctor import Diagnosis, Finding, diagnose
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, INSTANCES, LEAVING, SCHEMA_VERSION, WORKERS
 
 

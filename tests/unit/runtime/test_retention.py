@@ -22,7 +22,8 @@ from wfsim.errors import EngineError
 from wfsim.model.yaml_io import loads
 from wfsim.runtime import retention
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import DUE, INSTANCES, LEAVING, RECORDS, SEEN
 from wfsim.service.keys import Keys, Role
 from wfsim.service.ledger import Ledger

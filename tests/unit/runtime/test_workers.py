@@ -16,8 +16,8 @@ from tests.postgres import Server, serving
 from tests.unit.runtime.test_queues import ORDER
 from wfsim.errors import EngineError
 from wfsim.model.workflow import Workflow
-from wfsim.runtime.engine import open_engine
 from wfsim.runtime.groups import QueueLimits, number_of, rate_of
+from wfsim.runtime.opening import open_engine
 
 SHOP = """
 from pathlib import Path
