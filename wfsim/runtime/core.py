@@ -8,13 +8,7 @@ import time as wall
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from wfsim.errors import (
-    CatalogueError,
-    DefinitionTaken,
-    UnknownInstance,
-    UnknownWorkflow,
-    did_you_mean,
-)
+from wfsim.errors import CatalogueError, DefinitionTaken, UnknownInstance, UnknownWorkflow, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
 

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import sqlalchemy as sa
 
-from wfsim.errors import (
-    RunStopped,
-    UnknownInstance,
-    WaitTimeout,
-    WfsimError,
-    listed,
-)
+from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
@@ -34,6 +28,7 @@ from .held import rebuilt
 from .implementations import driven_with
 from .listing import Listed, Page, Wanted, called, page
 from .moving import Moves, migrate
+from .names import AnyEngine
 from .permissions import Permissions
 from .presence import LEASE
 from .pulled import Check, Pulled, check
@@ -54,7 +49,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
 
-class Engine:
+class Engine(AnyEngine[Run]):
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
     Use it as context manager, or `close` it.
@@ -119,20 +114,12 @@ class Engine:
     # --- definitions -----------------------------------------------------------------------------
 
     def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
-        """Instances may be started of these from now on; what is open goes on in its own version.
-
-        Raises
-        ------
-        EngineError
-            If a name and version is published with another definition.
-        """
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
         self.core.publish(known.all_versions())
         self.workplace.serve(known.all_versions())
 
     @property
     def workflows(self) -> Catalogue:
-        """All that is published."""
         with self.core.database.reading() as rows:
             return self.core.catalogue(rows)
 
@@ -154,32 +141,17 @@ class Engine:
         metadata: Mapping[str, Value] | None = None,
         priority: int = 0,
     ) -> Run:
-        """Start an instance; `started` and its consequences are stored when this returns.
+        """Start an instance; see `AnyEngine.start`.
 
         Parameters
         ----------
-        workflow
-            The name of one that is published, in the newest version or that of `version` (`">=1.2, <2.0"`); or a
-            workflow, which is published then.
-        input
-            Values of its input variables.
-        id
-            What it is called, unique in the database; by default its workflow and a number. Starting the same id twice
-            is refused, so a client may repeat a start that it is not sure of.
-        seed
-            Makes its random draws (jitter of retries) repeatable.
-        metadata
-            Stored beside the record, for whoever asks the history; no condition sees it.
         priority
             Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
 
         Raises
         ------
         StartRefused
-            For bad input, a key that is taken (M7.2), an id that exists, or, of an engine in memory, a function that
-            is missing; nothing was stored.
-        EngineError
-            If there is no such workflow.
+            Of an engine in memory, also for a function that is missing; nothing was stored.
         """
         self.raise_if_stopped()
         if isinstance(workflow, Workflow):
@@ -198,13 +170,6 @@ class Engine:
         return Run(self, row)
 
     def get(self, id: str) -> Run:
-        """An instance, open or closed.
-
-        Raises
-        ------
-        EngineError
-            If there is none.
-        """
         with self.core.database.reading() as rows:
             row = rows.read(str(id))
             if row is None:
@@ -212,7 +177,6 @@ class Engine:
         return Run(self, row)
 
     def exists(self, id: str) -> bool:
-        """Whether there is an instance of this id."""
         with self.core.database.reading() as rows:
             return rows.read(id) is not None
 
@@ -231,7 +195,6 @@ class Engine:
                     work_off(turn, each, turn.now)
 
     def children(self, id: str) -> builtins.list[Run]:
-        """The instances that an instance has started, in order of their starts."""
         with self.core.database.reading() as rows:
             names = rows.connection.execute(
                 sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == id).order_by(INSTANCES.c.activation)
@@ -250,25 +213,6 @@ class Engine:
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Instances, those that started last first, by pages.
-
-        Parameters
-        ----------
-        workflow, status, state
-            Only these; `status="open"` stands for those that are not closed.
-        roots
-            Leave out those that another one has started.
-        prefix
-            What their ids begin with.
-        limit
-            At most so many, up to 1,000.
-        after
-            What the page before gave as `after`.
-
-        Notes
-        -----
-        A page costs the same wherever it is: the next one is found by the start and id of the last (keyset).
-        """
         wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix)
         with self.core.database.reading() as rows:
             return page(rows, wanted, limit, after)
@@ -276,18 +220,6 @@ class Engine:
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
-        """Records of an instance after one, in order, each with what the sender of its stimulus gave beside it.
-
-        Parameters
-        ----------
-        event_id
-            Only those about the event, or the command, of this id.
-
-        Raises
-        ------
-        UnknownInstance
-            If there is no such instance.
-        """
         with self.core.database.reading() as rows:
             found = rows.told_records(id, after, limit, event_id)
             if not found and rows.read(id) is None:
@@ -305,18 +237,15 @@ class Engine:
 
     @property
     def workers(self) -> builtins.list[Worker]:
-        """The processes that work for this database."""
         with self.core.database.reading() as rows:
             return workers(rows, int(LEASE * 1e6))
 
     @property
     def backlog(self) -> builtins.list[Backlog]:
-        """How many attempts wait and are carried out, by the group whose workers do it."""
         with self.core.database.reading() as rows:
             return backlog(rows)
 
     def due(self, limit: int = 100) -> builtins.list[Due]:
-        """What happens next by itself: timers, starts of children, messages."""
         with self.core.database.reading() as rows:
             return dues(rows, self.core.clock.now(), limit)
 
@@ -349,37 +278,6 @@ class Engine:
         expected_version: int | None = None,
         **fields: Value,
     ) -> Answer:
-        """Send an event to an instance; returns once it is stored.
-
-        Parameters
-        ----------
-        id, event
-            An instance, and an event that it declares.
-        payload, fields
-            The event's payload: a mapping, or fields as keywords.
-        event_id
-            The same id twice is applied once, whoever sends it and whenever. By default a number of its own.
-        metadata
-            Stored beside the record, for whoever asks the history; no condition sees it.
-        expected_version
-            Apply it only if the instance has so many records.
-
-        Returns
-        -------
-        Answer
-            `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes; `waiting`: a busy
-            region or a pause holds it; `duplicate`: an event with this id came before, and `fate` tells what has become
-            of that.
-
-        Raises
-        ------
-        EventRejected
-            If nobody takes it, or it is not as declared; the text says why, with the values that decide.
-        ConflictError
-            If the instance has another version than expected; nothing was stored.
-        EngineError
-            If there is no such instance.
-        """
         given = payload_copy(payload, fields)
         self.raise_if_stopped()
         return send(
@@ -396,21 +294,6 @@ class Engine:
         metadata: Mapping[str, Value] | None = None,
         expected_version: int | None = None,
     ) -> Answer:
-        """Give a command (`pause`, `resume`, `cancel`, `terminate`, `retry`); returns once it is stored.
-
-        Returns
-        -------
-        Answer
-            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before, and `fate` is
-            what became of the first.
-
-        Raises
-        ------
-        WfsimError
-            If there is no such command.
-        EngineError
-            If there is no such instance.
-        """
         self.raise_if_stopped()
         return control(
             self.core,
@@ -431,10 +314,6 @@ class Engine:
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
     ) -> dict[str, Answer]:
-        """Give a command to several instances, each in a transaction of its own; what became of each, by id.
-
-        One that is missing is told as `missing`; the others are carried out all the same.
-        """
         found: dict[str, Answer] = {}
         for each in ids:
             try:
@@ -523,25 +402,6 @@ class Engine:
     # --- activities that are completed from outside -------------------------------------------------
 
     def complete(self, correlation_id: str, result: Value = None) -> str:
-        """An attempt has succeeded, says somebody outside; see `ActivityContext.later`.
-
-        Parameters
-        ----------
-        correlation_id
-            What `context.correlation_id` was in the attempt.
-
-        Returns
-        -------
-        str
-            `accepted`; `ignored`, if nobody waits for it any more: it has ended, or its instance has.
-
-        Raises
-        ------
-        UnknownInstance
-            If there is no such instance.
-        WfsimError
-            If the text is no such id, or the result is no JSON.
-        """
         self.raise_if_stopped()
         return complete(self.core, correlation_id, result)
 
@@ -553,17 +413,14 @@ class Engine:
         *,
         retry_after: float | None = None,
     ) -> str:
-        """An attempt has failed, says somebody outside, with an error type as of an `ActivityError`; see `complete`."""
         self.raise_if_stopped()
         return fail(self.core, correlation_id, error_type, message, retry_after)
 
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
-        """The work on an attempt goes on outside (M5.3); false if nobody waits for it any more."""
         self.raise_if_stopped()
         return heartbeat(self.core, correlation_id, detail)
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
-        """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
         with self.core.database.reading() as rows:
             row = rows.read(id)
             if row is None:

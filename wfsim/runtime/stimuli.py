@@ -38,7 +38,7 @@ def begin(
     metadata: Mapping[str, Value] | None = None,
     priority: int = 0,
 ) -> InstanceRow:
-    """Store a new instance of a family's first workflow, published or not; see `Engine.start`."""
+    """Store a new instance of a family's first workflow, published or not; see `AnyEngine.start`."""
     given = {} if input is None else input
     if not isinstance(given, Mapping):
         raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
@@ -68,7 +68,7 @@ def send(
     metadata: Mapping[str, Value] | None = None,
     expected_version: int | None = None,
 ) -> Answer:
-    """Send an event to an instance; see `Engine.send`."""
+    """Send an event to an instance; see `AnyEngine.send`."""
     if not isinstance(event, str):
         raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
     checked = None if event_id is None else checked_id(event_id, "an event id")
@@ -106,7 +106,7 @@ def control(
     metadata: Mapping[str, Value] | None = None,
     expected_version: int | None = None,
 ) -> Answer:
-    """Give a command to an instance; see `Engine.control`."""
+    """Give a command to an instance; see `AnyEngine.control`."""
     if command not in COMMANDS:
         raise WfsimError(
             f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
@@ -134,7 +134,7 @@ def control(
 
 
 def complete(core: Core, correlation_id: str, result: Value) -> str:
-    """An attempt has succeeded; see `Engine.complete`."""
+    """An attempt has succeeded; see `AnyEngine.complete`."""
     problem = check_value(ValueType.ANY, result)
     if problem is not None:
         raise WfsimError(f"the result of an activity is JSON: {problem}.")
@@ -142,12 +142,12 @@ def complete(core: Core, correlation_id: str, result: Value) -> str:
 
 
 def fail(core: Core, correlation_id: str, error_type: str, message: str | None, retry_after: float | None) -> str:
-    """An attempt has failed; see `Engine.fail`."""
+    """An attempt has failed; see `AnyEngine.fail`."""
     return _reported(core, failed_outside(_attempt_key(correlation_id), error_type, message, retry_after))
 
 
 def heartbeat(core: Core, correlation_id: str, detail: Value) -> bool:
-    """The work on an attempt goes on; see `Engine.heartbeat`."""
+    """The work on an attempt goes on; see `AnyEngine.heartbeat`."""
     problem = check_value(ValueType.ANY, detail)
     if problem is not None:
         raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
