@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wfsim.errors import StartRefused
 from wfsim.model.statuses import OPEN
 from wfsim.semantics.codes import R_STIMULUS_IGNORED, REPLY, T_DISCARDED, T_REJECTED
 from wfsim.semantics.image import image_of
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.post import turned_away
+from wfsim.semantics.post import key_taken, turned_away
 from wfsim.semantics.records import effects_of, records_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 
@@ -184,11 +183,8 @@ class Turn:
 
     def _refuse_taken(self, workflow: str, address: str | None) -> None:
         other = None if address is None else self.rows.open_with_key(workflow, address)
-        if other is not None:
-            raise StartRefused(
-                f"{workflow} has an open instance with the key {key_of(address or '')!r} already: {other!r}. "
-                "Send it an event, or wait until it has closed."
-            )
+        if address is not None and other is not None:
+            raise key_taken(workflow, key_of(address), other)
 
     def _hold_places(self, name: str, workflow: str, address: str | None) -> None:
         """A message that finds nobody here must be kept before somebody comes, or after."""

@@ -147,7 +147,7 @@ class Actions:
             return NONE, self.code(tree, {}, "duration")
         return NONE if value is None else int(Duration.of(value)), NONE
 
-    def _kind_of(self, expression: Expression) -> ValueType | None:
+    def kind_of(self, expression: Expression) -> ValueType | None:
         """The kind of a value, where it is the same for whatever event it may read."""
         return static_type(expression, self.variable_shapes, self.field_shapes)
 
@@ -160,7 +160,7 @@ class Actions:
             self.sheet.host,
             self.declared.variable_index,
             place,
-            kind_of=self._kind_of,
+            kind_of=self.kind_of,
             functions=list(self.declared.workflow.functions),
         )
         plain = is_constant(template)
