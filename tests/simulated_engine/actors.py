@@ -127,7 +127,7 @@ class Worker:
         for name, entry in list(self.store.queue.items()):
             if entry.status == "pending" and entry.worker not in workers:
                 instance, serial, attempt, tries = entry.arguments
-                self.core.put_back(instance, serial, attempt, tries, self._enqueue)
+                self.core.put_back((instance, serial, attempt), tries, self._enqueue)
                 self.world.pause()
                 entry.status = "over"
                 self.world.tell(f"frees {name}")
@@ -167,7 +167,8 @@ class Worker:
                 continue
             # What the queue takes, until it calls.
             self.world.sleep(self.world.random.randrange(1, 3 * SECOND if self.world.chance(0.2) else 200_000))
-            self.delivery.deliver(*entry.arguments)
+            name, serial, attempt, tries = entry.arguments
+            self.delivery.deliver((name, serial, attempt), tries)
             entry.status = "over"
 
     def _claim(self) -> Entry | None:
@@ -205,7 +206,7 @@ class Worker:
         return False
 
     def _perform(self, order: Order) -> Report:
-        key = (order.instance, order.serial, order.attempt)
+        key = order.key
         given = (order.activity, dict(order.input))
         known = self.notes.effects.setdefault(order.idempotency_key, given)
         if known != given:

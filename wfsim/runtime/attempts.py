@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wfsim.model.uses import declared_activities
 from wfsim.semantics.codes import RECORD_KINDS
 
-from .rows import AttemptRow
+from .rows import AttemptRow, Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,20 +38,17 @@ class Attempts:
     launched
         Those that may be carried out from now on; hand them out once the transaction is over, or within it.
     taken_back
-        Those that nobody waits for any more: instance, serial and attempt.
+        Those that nobody waits for any more.
     """
 
     def __init__(self, rows: Rows) -> None:
         self.launched: list[AttemptRow] = []
-        self.taken_back: list[tuple[str, int, int]] = []
+        self.taken_back: list[Key] = []
         self._rows = rows
 
-    def find(self, name: str, serial: int, attempt: int) -> AttemptRow | None:
+    def find(self, key: Key) -> AttemptRow | None:
         """What is stored of an attempt; `None` if it is not open."""
-        for row in self._rows.attempts(name):
-            if (row.serial, row.attempt) == (serial, attempt):
-                return row
-        return None
+        return next((row for row in self._rows.attempts(key[0]) if row.key == key), None)
 
     def follow(self, held: Held, inputs: Mapping[int, Mapping[str, Value]], trace: str | None) -> None:
         """Store what the instance says now, and launch what is new.
@@ -69,7 +66,7 @@ class Attempts:
         if not works and not known:
             return
         gone = [serial for serial in known if serial not in works]
-        self.taken_back += [(name, serial, known[serial].attempt) for serial in gone]
+        self.taken_back += [known[serial].key for serial in gone]
         if gone:
             self._rows.drop_attempts(name, gone)
         may_start = instance.status in ("running", "cancelling")
@@ -87,14 +84,14 @@ class Attempts:
 
     def _renew(self, row: AttemptRow, attempt: int) -> None:
         """The next attempt; its input is that of the first."""
-        self.taken_back.append((row.instance, row.serial, row.attempt))
+        self.taken_back.append(row.key)
         row.attempt, row.phase, row.tries = attempt, "new", 0
         row.worker = row.beat_by = row.detail = None
 
     def _enter(self, row: AttemptRow, phase: str) -> None:
         was, row.phase = row.phase, phase
         if was == "running" and phase == "backoff":
-            self.taken_back.append((row.instance, row.serial, row.attempt))
+            self.taken_back.append(row.key)
             row.worker = row.beat_by = None
         if phase == "queued":
             row.tries += 1

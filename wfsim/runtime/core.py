@@ -18,7 +18,7 @@ from .happening import work_off
 from .implementations import Use
 from .outbox import Outbox
 from .programs import Families
-from .rows import AttemptRow, BeatRow, Busy, Rows
+from .rows import AttemptRow, BeatRow, Busy, Key, Rows
 from .taking import Order, beat, miss, report, take
 from .turn import Turn
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .clock import Clock
     from .database import Database
-    from .executor import Attempt, Key, Report
+    from .executor import Attempt, Report
     from .sql_rows import SqlRows
 
 MOST_VERSIONS = 10_000
@@ -57,7 +57,7 @@ class Carrier(Protocol):
         """After the transaction: they may begin."""
         ...
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """After the transaction: nobody waits for these any more; those that run should stop."""
         ...
 
@@ -71,7 +71,7 @@ class Nobody:
     def launched(self, attempts: Iterable[AttemptRow]) -> None:
         """Nothing to do."""
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """Nothing to do."""
 
 
@@ -272,37 +272,26 @@ class Core:
         """Attempts without a heartbeat in time have failed; how many."""
         with self.database.reading() as rows:
             late = rows.late_beats(now, TOGETHER)
-        for name, serial, attempt in late:
+        for key in late:
             with self.turn() as turn:
-                held = turn.hold(name)
-                if held is not None:
-                    miss(turn, held, serial, attempt)
+                miss(turn, key)
         return len(late)
 
     # --- attempts ----------------------------------------------------------------------------------
 
-    def put_back(
-        self,
-        name: str,
-        serial: int,
-        attempt: int,
-        tries: int,
-        enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None],
-    ) -> None:
+    def put_back(self, key: Key, tries: int, enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None]) -> None:
         """Another worker shall carry an attempt out."""
         with self.database.transaction() as rows:
-            rows.lock(name)
-            for row in rows.attempts(name):
-                if (row.serial, row.attempt, row.tries, row.phase) == (serial, attempt, tries, "queued"):
+            rows.lock(key[0])
+            for row in rows.attempts(key[0]):
+                if (row.key, row.tries, row.phase) == (key, tries, "queued"):
                     row.tries += 1
                     rows.put_attempt(row)
                     enqueue(rows, [row])
 
     def take(
         self,
-        name: str,
-        serial: int,
-        attempt: int,
+        key: Key,
         worker: str,
         tries: int | None = None,
         admits: Callable[[Use, Activity, str], None] | None = None,
@@ -318,8 +307,8 @@ class Core:
         """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
-            work_off(turn, name, turn.now - 1)
-            return take(turn, (name, serial, attempt), worker, tries, admits, again=again)
+            work_off(turn, key[0], turn.now - 1)
+            return take(turn, key, worker, tries, admits, again=again)
 
     def report(self, told: Report) -> str | None:
         """What came of an attempt: `accepted`, or `ignored` if nobody waited for it; `None` if there is no instance."""
@@ -329,13 +318,12 @@ class Core:
 
     def beat_outside(self, key: Key, detail: Value) -> bool:
         """Whoever completes an attempt from outside gave a sign of life; whether anybody waits for it."""
-        name, serial, attempt = key
         with self.turn() as turn:
-            held = turn.hold(name)
-            if held is None:
-                with self.database.reading() as rows:
-                    raise self.no_instance(rows, name)
-            return beat(turn, held, serial, attempt, detail)
+            is_awaited = beat(turn, key, detail)
+        if is_awaited is None:
+            with self.database.reading() as rows:
+                raise self.no_instance(rows, key[0])
+        return is_awaited
 
     def queued_attempts(self) -> list[AttemptRow]:
         """Attempts that wait for a worker, oldest instances first."""

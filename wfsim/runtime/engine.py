@@ -8,8 +8,6 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-import sqlalchemy as sa
-
 from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
@@ -26,7 +24,7 @@ from .handle import Run
 from .happening import work_off
 from .held import rebuilt
 from .implementations import driven_with
-from .listing import Listed, Page, Wanted, called, page
+from .listing import Listed, Page, Wanted, called, children, page
 from .moving import Moves, migrate
 from .names import AnyEngine
 from .permissions import Permissions
@@ -35,7 +33,6 @@ from .pulled import Check, Pulled, check
 from .retention import BATCH, Retained, retain
 from .sending import Answer, payload_copy
 from .stimuli import begin, complete, control, fail, heartbeat, send
-from .tables import INSTANCES
 from .webhooks import Webhooks
 from .workplace import Workplace
 
@@ -196,11 +193,8 @@ class Engine(AnyEngine[Run]):
 
     def children(self, id: str) -> builtins.list[Run]:
         with self.core.database.reading() as rows:
-            names = rows.connection.execute(
-                sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == id).order_by(INSTANCES.c.activation)
-            ).scalars()
-            found = [rows.read(name) for name in names]
-        return [Run(self, row) for row in found if row is not None]
+            found = children(rows, id)
+        return [Run(self, row) for row in found]
 
     def list(
         self,

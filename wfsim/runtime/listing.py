@@ -106,6 +106,13 @@ def called(rows: SqlRows, prefix: str) -> list[Listed]:
     return [listed_as(row) for row in rows.connection.execute(asked)]
 
 
+def children(rows: SqlRows, parent: str) -> list[InstanceRow]:
+    """The instances that an instance has started, in order of their starts."""
+    asked = sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == parent).order_by(INSTANCES.c.activation)
+    found = [rows.read(name) for name in rows.connection.execute(asked).scalars().all()]
+    return [row for row in found if row is not None]
+
+
 def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
     """What a list says of a stored instance."""
     return Listed(

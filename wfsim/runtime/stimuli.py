@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
 
     from .core import Core
-    from .executor import Key, Report
+    from .executor import Report
     from .held import Held
     from .programs import Family
-    from .rows import InstanceRow, Rows
+    from .rows import InstanceRow, Key, Rows
 
 
 def begin(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from wfsim.model.elements import Activity
     from wfsim.model.values import Value
 
-    from .executor import Key, Report
-    from .held import Held
+    from .executor import Report
+    from .rows import Key
     from .turn import Turn
 
 
@@ -54,6 +54,11 @@ class Order:
     index: int | None
     trace: str | None
 
+    @property
+    def key(self) -> Key:
+        """Which attempt it is."""
+        return self.instance, self.serial, self.attempt
+
 
 def take(
     turn: Turn,
@@ -73,7 +78,7 @@ def take(
     """
     name, serial, attempt = key
     held = turn.hold(name)
-    row = None if held is None else turn.attempts.find(name, serial, attempt)
+    row = None if held is None else turn.attempts.find(key)
     if held is None or row is None or tries not in (None, row.tries):
         return None
     if row.phase != "queued" and not (again and row.phase == "running" and row.worker == worker):
@@ -142,16 +147,19 @@ def report(turn: Turn, told: Report) -> str | None:
 
 def _leave_open(turn: Turn, key: Key) -> None:
     """An attempt's function has returned, and its result comes from outside: no worker is at it any more."""
-    row = turn.attempts.find(*key)
+    row = turn.attempts.find(key)
     if row is not None and row.phase == "running":
         row.worker = None
         turn.rows.put_attempt(row)
 
 
-def beat(turn: Turn, held: Held, serial: int, attempt: int, detail: Value) -> bool:
-    """A sign of life of an attempt, from outside; whether anybody waits for it."""
-    row = turn.rows.lock_attempt(held.name, serial)
-    if row is None or row.attempt != attempt or row.phase != "running":
+def beat(turn: Turn, key: Key, detail: Value) -> bool | None:
+    """A sign of life of an attempt, from outside; whether anybody waits for it, `None` if there is no instance."""
+    held = turn.hold(key[0])
+    if held is None:
+        return None
+    row = turn.rows.lock_attempt(*key[:2])
+    if row is None or row.key != key or row.phase != "running":
         return False
     heartbeat = held.instance.program.activities[row.activity].heartbeat
     row.beat_by = None if heartbeat is None else turn.now + int(heartbeat)
@@ -160,15 +168,18 @@ def beat(turn: Turn, held: Held, serial: int, attempt: int, detail: Value) -> bo
     return True
 
 
-def miss(turn: Turn, held: Held, serial: int, attempt: int) -> None:
+def miss(turn: Turn, key: Key) -> None:
     """A heartbeat is missing: the attempt has failed, unless it has given a sign since (M5.3)."""
-    row = turn.rows.lock_attempt(held.name, serial)
-    late = row is not None and row.attempt == attempt and row.beat_by is not None and row.beat_by <= turn.now
-    if row is not None and late:
+    name, serial, attempt = key
+    held = turn.hold(name)
+    row = None if held is None else turn.rows.lock_attempt(name, serial)
+    if held is None or row is None or row.key != key:
+        return
+    if row.beat_by is not None and row.beat_by <= turn.now:
         # Not watched any more; a pause may keep the attempt open for long.
         row.beat_by = None
         turn.rows.put_attempt(row)
-        turn.attempts.taken_back.append((held.name, serial, attempt))
+        turn.attempts.taken_back.append(key)
         turn.step(
             held,
             lambda one, time: one.activity_failed(time, serial, attempt, "Timeout.heartbeat", "no heartbeat in time"),
