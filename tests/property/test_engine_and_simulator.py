@@ -29,7 +29,7 @@ from wfsim.runtime.held import Held
 from wfsim.runtime.opening import assembled
 from wfsim.runtime.rows import AttemptRow
 from wfsim.runtime.taking import report, take
-from wfsim.runtime.turn import Turn
+from wfsim.runtime.turn import Origin, Turn
 from wfsim.semantics.records import Record
 from wfsim.simulation.scenario import Scenario
 
@@ -70,7 +70,7 @@ def _case(core: Core, workflow: Workflow, name: str, records: list[Record]) -> l
             case "started":
                 family = core.families.of(workflow, Catalogue([workflow]))
                 with core.turn() as turn:
-                    assert turn.start(name, family, 0, given.get("input", {}), key=given["seed"]) is not None
+                    assert turn.start(name, family, 0, given.get("input", {}), Origin(given["seed"])) is not None
             case "event_received":
                 with core.turn() as turn:
                     # As a sender does that gives no id of its own.

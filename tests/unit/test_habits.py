@@ -89,7 +89,6 @@ LONGER = {
     "runtime.opening.assembled",
     "runtime.opening.open_engine",
     "runtime.run.start",
-    "runtime.turn.Turn.start",
     "verification.nets.explore.explore",
     # Compiled loops over arrays; a tuple of them would be unpacked at each call.
     "conformance.kernel._trace_back",

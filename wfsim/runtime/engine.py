@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 class Engine(AnyEngine[Run]):
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
-    Use it as context manager, or `close` it.
+    Use it as context manager, or `close` it. What has the names of `AnyEngine` is described there.
 
     Attributes
     ----------

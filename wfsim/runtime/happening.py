@@ -8,6 +8,7 @@ from wfsim.errors import StartRefused
 
 from .owing import letter_of, not_started
 from .routing import deliver, route, send_back
+from .turn import Origin
 
 if TYPE_CHECKING:
     from .held import Held
@@ -73,18 +74,10 @@ def _start_child(turn: Turn, held: Held | None, entry: DueRow) -> Held | None:
     if held is not None:
         return held
     family = turn.families.get(body["family"], turn.rows.family)
+    # Written by a version that knew no priorities, it has none.
+    origin = Origin(body["key"], body["parent"], body["activation"], body.get("priority", 0))
     try:
-        return turn.start(
-            entry.target,
-            family,
-            body["member"],
-            body["input"],
-            key=body["key"],
-            parent=body["parent"],
-            activation=body["activation"],
-            # Written by a version that knew no priorities, it has none.
-            priority=body.get("priority", 0),
-        )
+        return turn.start(entry.target, family, body["member"], body["input"], origin)
     except StartRefused:
         turn.owe([not_started(body["parent"], body["activation"], turn.now)])
         return None

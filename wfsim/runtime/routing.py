@@ -10,6 +10,7 @@ from wfsim.semantics.post import Handling, for_nobody, inputs_from, unreceived
 
 from .owing import letter_of, returned
 from .places import key_text
+from .turn import Origin
 
 if TYPE_CHECKING:
     from wfsim.semantics.post import Letter
@@ -62,7 +63,7 @@ def _start(turn: Turn, letter: Letter, family: Family) -> None:
     inputs = inputs_from(letter, family.programs[0])
     sender = turn.rows.read(letter.sender)
     seed = 0 if sender is None else turn.held(sender).instance.me.key
-    turn.start(letter.id, family, 0, inputs, key=mix_key(seed, 1, letter.number))
+    turn.start(letter.id, family, 0, inputs, Origin(mix_key(seed, 1, letter.number)))
 
 
 def _carry_out(turn: Turn, entry: DueRow, handling: Handling) -> None:

@@ -16,7 +16,7 @@ from .groups import HIGHEST
 from .happening import work_off
 from .sending import Answer, answer_to, checked_id
 from .texts import written
-from .turn import was_ignored
+from .turn import Origin, was_ignored
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -49,7 +49,7 @@ def begin(
     told = _checked_metadata(metadata)
     with core.turn() as turn:
         name = name or _free_name(turn.rows, family.programs[0].workflow.name)
-        held = turn.start(name, family, 0, given, key=key, metadata=told, priority=priority)
+        held = turn.start(name, family, 0, given, Origin(key, priority=priority), told)
     if held is None:
         raise InstanceExists(
             f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "

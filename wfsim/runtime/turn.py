@@ -10,6 +10,7 @@ Nothing here knows SQL, threads or a clock: `rows.Rows` is what it asks, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.model.statuses import OPEN
@@ -39,6 +40,26 @@ if TYPE_CHECKING:
     from .programs import Families, Family
 
 Apply: TypeAlias = Callable[[Instance, int], Output]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an instance comes from.
+
+    Attributes
+    ----------
+    key
+        Of its random draws.
+    parent, activation
+        Of a child: the instance that starts it, and the state's activation there.
+    priority
+        Of its attempts, where several wait.
+    """
+
+    key: int
+    parent: str | None = None
+    activation: int | None = None
+    priority: int = 0
 
 
 class Turn:
@@ -122,12 +143,8 @@ class Turn:
         family: Family,
         number: int,
         inputs: Mapping[str, Value],
-        *,
-        key: int,
-        parent: str | None = None,
-        activation: int | None = None,
+        origin: Origin,
         metadata: str | None = None,
-        priority: int = 0,
     ) -> Held | None:
         """Start an instance; `None` if there is one of that id.
 
@@ -145,29 +162,12 @@ class Turn:
         self._hold_places(name, program.workflow.name, address)
         if address is not None:
             self._refuse_taken(program.workflow.name, address)
-        instance = Instance(program, key=key)
-        output = instance.start(self.now, inputs, parent)
-        row = InstanceRow(
-            id=name,
-            family=family.code,
-            member=number,
-            workflow=program.workflow.name,
-            definition_version=program.workflow.version,
-            parent=parent,
-            activation=activation,
-            open_key=None if instance.is_closed else address,
-            status=instance.status,
-            state=instance.state,
-            outcome=instance.outcome,
-            version=instance.version,
-            started=instance.time,
-            time=instance.time,
-            fingerprint=family.fingerprints[number],
-            image=written(image_of(instance)),
-            priority=priority,
-        )
+        instance = Instance(program, key=origin.key)
+        output = instance.start(self.now, inputs, origin.parent)
+        row = _first_row(name, family, number, instance, origin)
+        row.open_key = None if instance.is_closed else address
         if tracing.is_on():
-            above = None if parent is None else self.rows.read(parent)
+            above = None if origin.parent is None else self.rows.read(origin.parent)
             self._trace(tracing.begin_instance(row, None if above is None else above.trace))
         try:
             if not self.rows.insert(row):
@@ -327,6 +327,29 @@ class Turn:
         if command_id is not None and not seen:
             self.rows.note_fates(held.name, "command", {command_id: int(was_ignored(output))})
         return output
+
+
+def _first_row(name: str, family: Family, number: int, instance: Instance, origin: Origin) -> InstanceRow:
+    """What is stored of an instance that has just started."""
+    return InstanceRow(
+        id=name,
+        family=family.code,
+        member=number,
+        workflow=instance.program.workflow.name,
+        definition_version=instance.program.workflow.version,
+        parent=origin.parent,
+        activation=origin.activation,
+        open_key=None,
+        status=instance.status,
+        state=instance.state,
+        outcome=instance.outcome,
+        version=instance.version,
+        started=instance.time,
+        time=instance.time,
+        fingerprint=family.fingerprints[number],
+        image=written(image_of(instance)),
+        priority=origin.priority,
+    )
 
 
 def was_ignored(output: Output) -> bool:

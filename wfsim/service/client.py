@@ -58,7 +58,10 @@ def connect(url: str = "http://localhost:8080", *, key: str | None = None) -> Re
 
 
 class RemoteEngine(AnyEngine[RemoteRun]):
-    """An engine behind a service; `connect` makes it. All methods may be called from any thread."""
+    """An engine behind a service; `connect` makes it. All methods may be called from any thread.
+
+    What has the names of `AnyEngine` is described there.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

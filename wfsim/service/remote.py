@@ -44,7 +44,7 @@ class Owner(AnyEngine["RemoteRun"], Protocol):
 
 
 class RemoteRun(AnyRun):
-    """An instance behind a service, with the names of `Run`; each property asks the service."""
+    """An instance behind a service, with the names of `AnyRun`; each property asks the service."""
 
     _engine: Owner
 
