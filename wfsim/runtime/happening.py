@@ -28,7 +28,7 @@ def work_off(turn: Turn, target: str, upto: int, *, wait: bool = True) -> bool:
     entries = turn.rows.due_of(target, upto)
     for entry in entries:
         held = happen(turn, held, entry)
-    turn.rows.drop_due([entry.number for entry in entries if entry.kind != "moved"])
+    turn.rows.drop_due([entry.number for entry in entries if entry.number not in turn.moved])
     return bool(entries)
 
 

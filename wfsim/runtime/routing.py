@@ -84,5 +84,5 @@ def send_back(turn: Turn, letter: Letter, reason: str) -> None:
 
 def _move(turn: Turn, entry: DueRow, target: str, kind: str, due: int) -> None:
     turn.rows.move_due(entry.number, target, kind, due)
-    entry.kind = "moved"
+    turn.moved.add(entry.number)
     turn.owes = True

@@ -89,6 +89,8 @@ class Turn:
         What was recorded, in order.
     owes
         Whether something is due now.
+    moved
+        Numbers of entries that were due, and have become somebody else's.
     met
         Hashes of families that were stored.
     spans
@@ -112,6 +114,7 @@ class Turn:
         self.changed: dict[str, Held] = {}
         self.recorded: list[tuple[InstanceRow, list[Record]]] = []
         self.owes = False
+        self.moved: set[int] = set()
         self.met: set[str] = set()
         self.spans: list[Span] = []
         self._arriving: str | None = None
