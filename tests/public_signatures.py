@@ -16,7 +16,7 @@ experiments.smallest.Smallest experiments.sweep_result.Sweep
 analytics.hot_paths.HotPaths drawing.picture.Picture history.case.Case history.history.Result
 history.measures.Measure history.summary.Summary simulation.statistics.Estimate
 simulation.statistics.Paired
-model.lint.findings.Finding model.lint.findings.Findings runtime.handle.Run runtime.handle.RunActivity
+model.lint.findings.Finding model.lint.findings.Findings runtime.handle.Run runtime.names.RunActivity
 service.client.RemoteEngine service.remote.RemoteRun
 verification.nets.state_space.StateSpace verification.verdict.NetWitness verification.verdict.Verdict
 verification.workflows.report.Report verification.workflows.space.WorkflowSpace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import assembled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def open_history(path: Path, functions: Mapping[str, Python] | None = None) -> Iterator[History]:
     """The history of a store that nobody has open; nothing happens there meanwhile."""
-    with Engine(f"sqlite:///{path}") as engine:
+    with assembled(f"sqlite:///{path}") as engine:
         engine.core.families.give(functions)
         yield engine.history

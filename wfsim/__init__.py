@@ -52,9 +52,9 @@ if TYPE_CHECKING:
     from wfsim.net.translate import to_net
     from wfsim.runtime.breaker import Breaker
     from wfsim.runtime.clock import ManualClock
-    from wfsim.runtime.engine import open_engine
     from wfsim.runtime.executor import ActivityContext
     from wfsim.runtime.groups import QueueLimits
+    from wfsim.runtime.opening import open_engine
     from wfsim.runtime.permissions import Permissions
     from wfsim.runtime.run import reopen, start
     from wfsim.runtime.schedules import run_schedules
@@ -196,7 +196,7 @@ _HOMES = {
     "runtime.executor": ("ActivityContext",),
     "runtime.permissions": ("Permissions",),
     "runtime.run": ("reopen", "start"),
-    "runtime.engine": ("open_engine",),
+    "runtime.opening": ("open_engine",),
     "runtime.groups": ("QueueLimits",),
     "runtime.schedules": ("run_schedules",),
     "runtime.signing": ("verify_webhook",),

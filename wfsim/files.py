@@ -1,6 +1,6 @@
 """The one door through which files come in: regular ones, of bounded size, below the folder they belong to.
 
-And the place of those that may go at any time.
+And how they get to the disk, and the place of those that may go at any time.
 """
 
 from __future__ import annotations
@@ -46,6 +46,15 @@ def read_file(path: str | os.PathLike[str], largest: int) -> bytes:
     if len(raw) > largest:
         raise UnfitFile(f"it has more than {largest:,} bytes")
     return raw
+
+
+def sync(path: Path) -> None:
+    """What was written to a file, or put into a folder, is on the disk when this returns."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def is_below(path: Path, folder: Path) -> bool:

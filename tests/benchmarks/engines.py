@@ -83,7 +83,7 @@ def _asked(which: str, address: str) -> dict[str, float]:
 def ours(address: str) -> dict[str, float]:
     """Processor seconds of all orders, and how long a send takes in milliseconds."""
     from wfsim.model.workflow import Workflow
-    from wfsim.runtime.engine import open_engine
+    from wfsim.runtime.opening import open_engine
 
     took = []
     with open_engine(address, [Workflow.model_validate(ORDER)], {"charge": lambda total: "paid"}) as engine:
@@ -140,7 +140,7 @@ def plain(address: str) -> dict[str, float]:
 def reopen(address: str) -> dict[str, float]:
     """Seconds from opening an engine on many waiting instances to the first event taken."""
     from wfsim.model.workflow import Workflow
-    from wfsim.runtime.engine import open_engine
+    from wfsim.runtime.opening import open_engine
 
     workflow = Workflow.model_validate(ORDER)
     with open_engine(address, [workflow]) as engine:

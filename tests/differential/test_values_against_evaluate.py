@@ -150,14 +150,13 @@ FRAME = Workflow(
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
     compiler = _Compiler((FRAME,), {}, erased=False, symbolic=False)
-    fields = compiler.fields["e"]
-    code = ExpressionCode(
-        compiler.texts, compiler.host, compiler.variable_index, Place(fields), kind_of=compiler._kind_of
-    )
+    sheet, declared, actions = compiler.sheet, compiler.declared, compiler.actions
+    fields = declared.fields["e"]
+    code = ExpressionCode(sheet.texts, sheet.host, declared.variable_index, Place(fields), kind_of=actions.kind_of)
     code.compile(expression)
     asked = sum(op.op == OP_ASK for op in code.ops)
-    # `_code` places the operations; the program then has room for the deepest stack.
-    first = compiler._code(expression, compiler.fields["e"], "value")
+    # `code` places the operations; the program then has room for the deepest stack.
+    first = actions.code(expression, fields)
     program = compiler.program()
     assert program.rows[first + len(code.ops)].op == OP_END
     return Instance(program), first, asked

@@ -6,7 +6,6 @@ as a worker does, and every stimulus is a transaction of its own.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -19,14 +18,18 @@ import wfsim as wf
 from tests.property.test_simulated_histories import CASES, simulated
 from tests.random_cases import cases
 from tests.strategies import workflows
-from wfsim.errors import EventRejected
 from wfsim.history.replay_case import CAUSES
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine
+from wfsim.runtime.core import Core
 from wfsim.runtime.executor import Report
+from wfsim.runtime.happening import happen
+from wfsim.runtime.held import Held
+from wfsim.runtime.opening import assembled
 from wfsim.runtime.rows import AttemptRow
+from wfsim.runtime.taking import report, take
+from wfsim.runtime.turn import Origin, Turn
 from wfsim.semantics.records import Record
 from wfsim.simulation.scenario import Scenario
 
@@ -48,75 +51,62 @@ class Nobody:
 
 def told(workflow: Workflow, all_of_them: list[list[Record]]) -> list[list[Record]]:
     """What an engine writes that is told the causes of cases."""
-    clock = ManualClock(0)
-    engine = Engine("sqlite://", [workflow], clock=clock)
+    engine = assembled("sqlite://", [workflow], clock=ManualClock())
     engine.core.carrier = Nobody()
     try:
-        return [_case(engine, clock, workflow, f"case-{k}", records) for k, records in enumerate(all_of_them)]
+        return [_case(engine.core, workflow, f"case-{k}", records) for k, records in enumerate(all_of_them)]
     finally:
         engine.close(0.0)
 
 
-def _case(engine: Engine, clock: ManualClock, workflow: Workflow, name: str, records: list[Record]) -> list[Record]:
-    core = engine.core
-    core.clock = _At(0)  # type: ignore[assignment]
+def _case(core: Core, workflow: Workflow, name: str, records: list[Record]) -> list[Record]:
+    """What is due by then comes first in an engine; here everything comes when it came."""
     for record in records:
         if record.kind not in CAUSES:
             continue
-        core.clock = _At(record.time)  # type: ignore[assignment]
+        core.clock = ManualClock(record.time)
         given = record.payload
         match record.kind:
             case "started":
                 family = core.families.of(workflow, Catalogue([workflow]))
                 with core.turn() as turn:
-                    assert turn.start(name, family, 0, given.get("input", {}), key=given["seed"]) is not None
+                    assert turn.start(name, family, 0, given.get("input", {}), Origin(given["seed"])) is not None
             case "event_received":
-                with pytest.MonkeyPatch.context() as patched:
-                    # What is due by now comes first in an engine; here it came when it came.
-                    patched.setattr("wfsim.runtime.turn.Turn.work_off", lambda *_, **__: False)
-                    with contextlib.suppress(EventRejected):
-                        engine.send(name, record.event or "", given.get("payload", {}), event_id=record.event_id)
+                with core.turn() as turn:
+                    # As a sender does that gives no id of its own.
+                    identity = record.event_id or f"{name}:event:{record.seq}"
+                    event, payload = record.event or "", given.get("payload") or {}
+                    turn.event(held_by(turn, name), event, payload, identity, is_new=record.event_id is None)
             case "timer_fired":
                 with core.turn() as turn:
                     _fire(turn, name, given["place"], given["timer_id"])
             case "activity_started":
                 with core.turn() as turn:
-                    held = turn.hold(name)
-                    assert held is not None
-                    order = turn.take(held, record.activity_id or 0, record.attempt or 0, WORKER)
-                    assert order is not None
+                    key = (name, record.activity_id or 0, record.attempt or 0)
+                    assert take(turn, key, WORKER) is not None
             case "activity_succeeded" | "activity_failed":
                 key = (name, record.activity_id or 0, record.attempt or 0)
-                report = Report(key, given.get("result"), record.error_type, given.get("message"), given.get("delay"))
-                with pytest.MonkeyPatch.context() as patched:
-                    patched.setattr("wfsim.runtime.turn.Turn.work_off", lambda *_, **__: False)
-                    core.report(report)
+                came = Report(key, given.get("result"), record.error_type, given.get("message"), given.get("delay"))
+                with core.turn() as turn:
+                    report(turn, came)
             case other:
                 raise AssertionError(f"{other} is no cause of a workflow alone")
     with core.database.reading() as rows:
         return rows.records(name)
 
 
-class _At:
-    """A clock that stands."""
-
-    def __init__(self, time: int) -> None:
-        self._time = time
-
-    def now(self) -> int:
-        return self._time
-
-    def forget(self, _: Any) -> None:
-        """Nobody follows it."""
-
-
-def _fire(turn: Any, name: str, place: int, number: int) -> None:
-    """The row of this timer is due, and nothing else is let happen before it."""
+def held_by(turn: Turn, name: str) -> Held:
     held = turn.hold(name)
+    assert held is not None
+    return held
+
+
+def _fire(turn: Turn, name: str, place: int, number: int) -> None:
+    """The row of this timer is due, and nothing else is let happen before it."""
     (entry,) = [
         row for row in turn.rows.due_of(name, turn.now) if (row.kind, row.place, row.serial) == ("timer", place, number)
     ]
-    turn._happen(held, entry)
+    happen(turn, held_by(turn, name), entry)
     turn.rows.drop_due([entry.number])
 
 

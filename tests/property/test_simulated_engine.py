@@ -15,7 +15,9 @@ from tests.simulated_engine.actors import Worker
 from tests.simulated_engine.running import run
 from tests.simulated_engine.store import SimulatedRows
 from tests.simulated_engine.world import Violated
+from wfsim.runtime import core
 from wfsim.runtime.cache import Cache
+from wfsim.runtime.rows import Key
 from wfsim.runtime.turn import Turn
 
 
@@ -46,8 +48,11 @@ def any_version(cache: Cache, name: str, version: int) -> Any:
     return cache._kept.pop(name, None)
 
 
-def unasked(turn: Turn, held: Any, serial: int, attempt: int) -> None:
+def unasked(turn: Turn, key: Key) -> None:
     """A heartbeat is declared missing without another look."""
+    name, serial, attempt = key
+    held = turn.hold(name)
+    assert held is not None
     turn.step(held, lambda one, time: one.activity_failed(time, serial, attempt, "Timeout.heartbeat", "late"))
 
 
@@ -67,7 +72,7 @@ DEFECTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "what dead workers had begun stays with them": (SimulatedRows, "orphans", lambda self: []),
     "what dead workers had not begun stays with them": (Worker, "_free", nothing),
     "nobody misses a heartbeat": (SimulatedRows, "late_beats", lambda self, upto, most: []),
-    "a heartbeat is missed that has come": (Turn, "miss", unasked),
+    "a heartbeat is missed that has come": (core, "miss", unasked),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.runtime_kill.kill_child import ORDER, written
 from wfsim.errors import ActivityError
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 
 
 def main(address: str, folder: str) -> None:

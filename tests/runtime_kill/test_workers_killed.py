@@ -16,7 +16,8 @@ from tests.postgres import Server, serving
 from tests.runtime_kill.kill_child import N_ITEMS, ORDER
 from tests.runtime_kill.killer import KILLS, applied, chosen_seed
 from wfsim.errors import EngineError
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import open_engine
 
 N_ORDERS = 8
 PLAN = [(f"item-{k}", "add_item") for k in range(N_ITEMS)] + [("submit", "submit"), ("ship", "ship")]

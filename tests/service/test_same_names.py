@@ -21,8 +21,8 @@ from wfsim.errors import (
     WfsimError,
 )
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import open_engine
 from wfsim.runtime.figures import Backlog
+from wfsim.runtime.opening import open_engine
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from tests.unit.semantics.test_rules_15_moving import CHILD, PARENT
 from wfsim.model.yaml_io import loads
 from wfsim.runtime import tracing
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import open_engine
 from wfsim.runtime.logs import LOGGER, JsonLines
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.permissions import Permissions
 
 

@@ -28,7 +28,8 @@ from tests.service.served import caller, order, serving
 from wfsim.errors import OptionError, UnknownWebhook, WebhookRefused
 from wfsim.runtime import courier, outbox, outgoing, webhooks
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.permissions import Permissions
 from wfsim.runtime.signing import new_secret, signature
 from wfsim.service.keys import Role

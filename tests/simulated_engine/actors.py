@@ -13,12 +13,12 @@ from wfsim.errors import EngineError, EventRejected, StartRefused
 from wfsim.runtime.core import Core
 from wfsim.runtime.database import DatabaseError
 from wfsim.runtime.delivery import Delivery
-from wfsim.runtime.engine import Engine
 from wfsim.runtime.executor import Attempt, Report
 from wfsim.runtime.presence import Presence
 from wfsim.runtime.pump import attempt_of
 from wfsim.runtime.rows import AttemptRow
-from wfsim.runtime.turn import Order
+from wfsim.runtime.stimuli import begin, control, send
+from wfsim.runtime.taking import Order
 
 LEASE = 10.0
 OUTAGE = 500_000
@@ -127,7 +127,7 @@ class Worker:
         for name, entry in list(self.store.queue.items()):
             if entry.status == "pending" and entry.worker not in workers:
                 instance, serial, attempt, tries = entry.arguments
-                self.core.put_back(instance, serial, attempt, tries, self._enqueue)
+                self.core.put_back((instance, serial, attempt), tries, self._enqueue)
                 self.world.pause()
                 entry.status = "over"
                 self.world.tell(f"frees {name}")
@@ -167,7 +167,8 @@ class Worker:
                 continue
             # What the queue takes, until it calls.
             self.world.sleep(self.world.random.randrange(1, 3 * SECOND if self.world.chance(0.2) else 200_000))
-            self.delivery.deliver(*entry.arguments)
+            name, serial, attempt, tries = entry.arguments
+            self.delivery.deliver((name, serial, attempt), tries)
             entry.status = "over"
 
     def _claim(self) -> Entry | None:
@@ -205,7 +206,7 @@ class Worker:
         return False
 
     def _perform(self, order: Order) -> Report:
-        key = (order.instance, order.serial, order.attempt)
+        key = order.key
         given = (order.activity, dict(order.input))
         known = self.notes.effects.setdefault(order.idempotency_key, given)
         if known != given:
@@ -231,25 +232,18 @@ class Worker:
 class Client:
     """Whoever starts and sends: what has no answer is sent again, under the same id."""
 
-    send = Engine.send
-    control = Engine.control
-    begin = Engine.begin
-
     def __init__(self, process: Process, store: Store, notes: Notes) -> None:
         self.process = process
         self.world = process.world
         self.core = core_of(process, store)
         self.notes = notes
 
-    def raise_if_stopped(self) -> None:
-        """What `Engine` asks: nothing stops here."""
-
     def start(self, workflow: str, name: str, **inputs: Any) -> None:
         """Until it is known to be there, or that another one has its key."""
         sure = True
         while True:
             try:
-                Client.begin(self, KNOWN[workflow], CATALOGUE, inputs, id=name, seed=7)
+                begin(self.core, self.core.families.of(KNOWN[workflow], CATALOGUE), inputs, id=name, seed=7)
                 break
             except DatabaseError:
                 sure = False
@@ -276,7 +270,7 @@ class Client:
         """Until there is an answer."""
         while True:
             try:
-                answer = str(Client.send(self, name, event, payload, event_id=identity))
+                answer = str(send(self.core, name, event, payload, event_id=identity))
                 break
             except DatabaseError:
                 self.world.sleep(OUTAGE)
@@ -292,7 +286,7 @@ class Client:
         """Likewise."""
         while True:
             try:
-                answer = Client.control(self, name, command, command_id=identity)
+                answer = control(self.core, name, command, command_id=identity)
                 break
             except DatabaseError:
                 self.world.sleep(OUTAGE)

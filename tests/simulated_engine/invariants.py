@@ -11,9 +11,10 @@ from tests.simulated_engine.store import Store, Transaction
 from tests.simulated_engine.world import Violated
 from wfsim.errors import ReplayError
 from wfsim.history.replay_case import replayed
+from wfsim.model.statuses import OPEN
+from wfsim.runtime.places import place_of
 from wfsim.runtime.programs import Families, Family
 from wfsim.runtime.rows import InstanceRow
-from wfsim.runtime.turn import OPEN, place_of
 from wfsim.semantics.image import from_image
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record

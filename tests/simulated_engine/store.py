@@ -454,7 +454,7 @@ class SimulatedRows:
     def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
         rows = [self.transaction.get("attempt", key) for key in self.transaction.every("attempt")]
         late = [row for row in rows if row.beat_by is not None and row.beat_by <= upto]
-        return [(row.instance, row.serial, row.attempt) for row in late[:most]]
+        return [row.key for row in late[:most]]
 
     # --- workers -----------------------------------------------------------------------------------
 

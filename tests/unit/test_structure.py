@@ -16,7 +16,7 @@ CODE = Path(__file__).parents[2] / "wfsim"
 KINDS = {kind.__name__ for kind in (*get_args(get_args(Action)[0]), *get_args(Work))}
 # They turn each kind into something of its own: rows, what it comes to in a net, words on a picture, short YAML.
 DISPATCHING = {
-    "semantics/compile.py",
+    "semantics/action_code.py",
     "net/translate/actions.py",
     "model/picture.py",
     "model/yaml_writer.py",

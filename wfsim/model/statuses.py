@@ -14,3 +14,6 @@ STATUSES = (
     "timed_out",
 )
 """In the order of their numbers; from `completed` on it is closed."""
+
+OPEN = STATUSES[: STATUSES.index("completed")]
+"""Those of instances that have not come to their end."""

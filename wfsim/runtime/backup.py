@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from wfsim.errors import EngineError
+from wfsim.files import sync
 
 from .database import Database
 from .queue import make_queue_tables
@@ -110,9 +111,9 @@ def back_up(url: str, path: str | os.PathLike[str]) -> Backup:
             else:
                 how = "copy"
                 _copy_out(engine, partial)
-            _sync(partial)
+            sync(partial)
             os.replace(partial, target)
-            _sync(target.absolute().parent)
+            sync(target.absolute().parent)
         finally:
             partial.unlink(missing_ok=True)
     return Backup(target, how, n, target.stat().st_size)
@@ -226,14 +227,6 @@ def _queue_version(raw: psycopg.Connection[Any]) -> int:
     return int(version or 0)
 
 
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
 # --- restore -------------------------------------------------------------------------------------
 
 
@@ -298,7 +291,7 @@ def _restore_sqlite(source: Path, target: Path, shown: str) -> None:
             found = copied.execute("PRAGMA integrity_check").fetchone()[0]
         if found != "ok":
             raise EngineError(f"{source} is damaged: {found}. Restore an older one.")
-        _sync(partial)
+        sync(partial)
         os.replace(partial, target)
     except sqlite3.DatabaseError as error:
         raise EngineError(f"{source} is damaged: {error}. Restore an older one.") from error

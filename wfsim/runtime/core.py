@@ -8,23 +8,19 @@ import time as wall
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from wfsim.errors import (
-    CatalogueError,
-    DefinitionTaken,
-    UnknownInstance,
-    UnknownWorkflow,
-    did_you_mean,
-)
+from wfsim.errors import CatalogueError, DefinitionTaken, UnknownInstance, UnknownWorkflow, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
 
 from .cache import Cache
 from .database import DatabaseError
+from .happening import work_off
 from .implementations import Use
 from .outbox import Outbox
 from .programs import Families
-from .rows import AttemptRow, BeatRow, Busy, Rows
-from .turn import Order, Turn, was_ignored
+from .rows import AttemptRow, BeatRow, Busy, Key, Rows
+from .taking import Order, beat, miss, report, take
+from .turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
 
     from .clock import Clock
     from .database import Database
-    from .executor import Attempt, Key, Report
+    from .executor import Attempt, Report
     from .sql_rows import SqlRows
 
 MOST_VERSIONS = 10_000
@@ -61,7 +57,7 @@ class Carrier(Protocol):
         """After the transaction: they may begin."""
         ...
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """After the transaction: nobody waits for these any more; those that run should stop."""
         ...
 
@@ -75,7 +71,7 @@ class Nobody:
     def launched(self, attempts: Iterable[AttemptRow]) -> None:
         """Nothing to do."""
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """Nothing to do."""
 
 
@@ -143,7 +139,7 @@ class Core:
                 newest=lambda name: self._newest(rows, name),
             )
             yield turn
-            self.carrier.enqueue(rows, turn.launched)
+            self.carrier.enqueue(rows, turn.attempts.launched)
             if turn.recorded:
                 self.outbox.put(rows, turn.recorded, turn.now)
         for span in turn.spans:
@@ -153,10 +149,10 @@ class Core:
         for held in turn.changed.values():
             if not held.instance.is_closed:
                 self.cache.put(held.name, held.instance)
-        if turn.taken_back:
-            self.carrier.taken_back(turn.taken_back)
-        if turn.launched:
-            self.carrier.launched(turn.launched)
+        if turn.attempts.taken_back:
+            self.carrier.taken_back(turn.attempts.taken_back)
+        if turn.attempts.launched:
+            self.carrier.launched(turn.attempts.launched)
         if turn.changed:
             self.tell({held.name: held.row.version for held in turn.changed.values()})
             self.poke(turn.owes)
@@ -252,7 +248,7 @@ class Core:
                 continue
             try:
                 with self.turn() as turn:
-                    n += turn.work_off(target, now, wait=False)
+                    n += work_off(turn, target, now, wait=False)
             except Busy:
                 # Somebody else is at it; it is looked for again.
                 continue
@@ -276,44 +272,33 @@ class Core:
         """Attempts without a heartbeat in time have failed; how many."""
         with self.database.reading() as rows:
             late = rows.late_beats(now, TOGETHER)
-        for name, serial, attempt in late:
+        for key in late:
             with self.turn() as turn:
-                held = turn.hold(name)
-                if held is not None:
-                    turn.miss(held, serial, attempt)
+                miss(turn, key)
         return len(late)
 
     # --- attempts ----------------------------------------------------------------------------------
 
-    def put_back(
-        self,
-        name: str,
-        serial: int,
-        attempt: int,
-        tries: int,
-        enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None],
-    ) -> None:
+    def put_back(self, key: Key, tries: int, enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None]) -> None:
         """Another worker shall carry an attempt out."""
         with self.database.transaction() as rows:
-            rows.lock(name)
-            for row in rows.attempts(name):
-                if (row.serial, row.attempt, row.tries, row.phase) == (serial, attempt, tries, "queued"):
+            rows.lock(key[0])
+            for row in rows.attempts(key[0]):
+                if (row.key, row.tries, row.phase) == (key, tries, "queued"):
                     row.tries += 1
                     rows.put_attempt(row)
                     enqueue(rows, [row])
 
     def take(
         self,
-        name: str,
-        serial: int,
-        attempt: int,
+        key: Key,
         worker: str,
         tries: int | None = None,
         admits: Callable[[Use, Activity, str], None] | None = None,
         *,
         again: bool = False,
     ) -> Order | None:
-        """A worker is about to carry out an attempt; see `Turn.take`.
+        """A worker is about to carry out an attempt; see `taking.take`.
 
         Raises
         ------
@@ -322,41 +307,23 @@ class Core:
         """
         with self.turn() as turn:
             # What fell due before, perhaps while no process ran, comes first.
-            turn.work_off(name, turn.now - 1)
-            held = turn.hold(name)
-            return None if held is None else turn.take(held, serial, attempt, worker, tries, admits, again=again)
+            work_off(turn, key[0], turn.now - 1)
+            return take(turn, key, worker, tries, admits, again=again)
 
-    def report(self, report: Report) -> str | None:
+    def report(self, told: Report) -> str | None:
         """What came of an attempt: `accepted`, or `ignored` if nobody waited for it; `None` if there is no instance."""
-        name, serial, attempt = report.key
         with self.turn() as turn:
-            turn.work_off(name, turn.now - 1)
-            held = turn.hold(name)
-            if held is None:
-                return None
-            if report.is_later:
-                turn.leave_open(held, serial, attempt)
-                return "accepted"
-            if report.error_type is None:
-                output = turn.step(held, lambda one, time: one.activity_succeeded(time, serial, attempt, report.result))
-            else:
-                output = turn.step(
-                    held,
-                    lambda one, time: one.activity_failed(
-                        time, serial, attempt, report.error_type or "", report.message, report.retry_after
-                    ),
-                )
-        return "ignored" if was_ignored(output) else "accepted"
+            work_off(turn, told.key[0], turn.now - 1)
+            return report(turn, told)
 
     def beat_outside(self, key: Key, detail: Value) -> bool:
         """Whoever completes an attempt from outside gave a sign of life; whether anybody waits for it."""
-        name, serial, attempt = key
         with self.turn() as turn:
-            held = turn.hold(name)
-            if held is None:
-                with self.database.reading() as rows:
-                    raise self.no_instance(rows, name)
-            return turn.beat(held, serial, attempt, detail)
+            is_awaited = beat(turn, key, detail)
+        if is_awaited is None:
+            with self.database.reading() as rows:
+                raise self.no_instance(rows, key[0])
+        return is_awaited
 
     def queued_attempts(self) -> list[AttemptRow]:
         """Attempts that wait for a worker, oldest instances first."""

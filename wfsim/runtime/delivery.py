@@ -12,7 +12,7 @@ from . import tracing
 from .breaker import OnHold
 from .database import DatabaseError
 from .logs import tell
-from .turn import Unknown
+from .taking import Unknown
 
 if TYPE_CHECKING:
     from wfsim.model.elements import Activity
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .core import Core
     from .executor import Report
     from .implementations import Use
-    from .rows import AttemptRow
-    from .turn import Order
+    from .rows import AttemptRow, Key
+    from .taking import Order
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Delivery:
         self._hands = hands
         self._least = least
 
-    def deliver(self, name: str, serial: int, attempt: int, tries: int) -> None:
+    def deliver(self, key: Key, tries: int) -> None:
         """Take an attempt, carry it out, and report what came of it.
 
         Raises
@@ -81,7 +81,8 @@ class Delivery:
         DatabaseError
             If the database is away, and the worker ends.
         """
-        order = self._take(name, serial, attempt, tries)
+        name, serial, attempt = key
+        order = self._take(key, tries)
         if order is None:
             return
         told: dict[str, Any] = {"instance": name, "activity": order.activity, "activity_id": serial, "attempt": attempt}
@@ -97,14 +98,12 @@ class Delivery:
         else:
             tell("attempt_failed", logging.WARNING, **told, error_type=report.error_type, message=report.message)
 
-    def _take(self, name: str, serial: int, attempt: int, tries: int) -> Order | None:
+    def _take(self, key: Key, tries: int) -> Order | None:
         wait = ELSEWHERE
         for last in (False, True):
             try:
                 return self._insist(
-                    lambda again: self._core.take(
-                        name, serial, attempt, self._worker, tries, self._hands.admit, again=again
-                    )
+                    lambda again: self._core.take(key, self._worker, tries, self._hands.admit, again=again)
                 )
             except Unknown:
                 if not last:
@@ -115,7 +114,7 @@ class Delivery:
         delay = max(wait, self._least)
         self._insist(
             lambda again: self._core.put_back(
-                name, serial, attempt, tries, lambda rows, attempts: self._hands.enqueue(rows, attempts, delay)
+                key, tries, lambda rows, attempts: self._hands.enqueue(rows, attempts, delay)
             )
         )
         return None

@@ -12,16 +12,17 @@ import sqlalchemy as sa
 from wfsim.errors import EngineError, WfsimError, listed
 from wfsim.history.runs import workflow_of
 from wfsim.model.duration import Duration
+from wfsim.model.statuses import OPEN
 
 from .backup import opened
 from .clock import SystemClock
 from .core import Core
 from .database import Database, existing
 from .groups import DEFAULT
+from .happening import work_off
 from .presence import LEASE
 from .rows import Busy
 from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
-from .turn import OPEN
 from .upgrading import NEWEST, stored_version
 from .webhooks import STATUSES
 
@@ -364,7 +365,7 @@ def _stuck(core: Core) -> Iterator[Finding]:
     for target in targets:
         try:
             with core.turn() as turn:
-                turn.work_off(target, now, wait=False)
+                work_off(turn, target, now, wait=False)
                 raise _Undone
         except (_Undone, Busy):
             continue

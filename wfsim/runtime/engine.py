@@ -3,60 +3,38 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import os
-import secrets
-import socket
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-import sqlalchemy as sa
-
-from wfsim.errors import (
-    ConflictError,
-    EngineError,
-    EventRejected,
-    InstanceExists,
-    RunStopped,
-    StartRefused,
-    UnknownInstance,
-    WaitTimeout,
-    WfsimError,
-    did_you_mean,
-    listed,
-)
+from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.model.values import ValueType, brief, check_value
+from wfsim.model.statuses import OPEN
+from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import COMMANDS
-from wfsim.semantics.draws import mix_key
 
-from .breaker import Breaker, Breakers
-from .clock import Clock, ManualClock, SystemClock
 from .core import Core
-from .database import MEMORY, Database
-from .executor import failed_outside, succeeded
+from .database import Database
 from .explain import Explanation, explain
 from .feed import Feed
 from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
-from .groups import HIGHEST, QueueLimits, checked_groups, pools_of
+from .groups import QueueLimits
 from .handle import Run
-from .implementations import Function, driven_with, implementations_for, implementations_given
-from .listing import Listed, Page, Wanted, called, page
-from .logs import tell
+from .happening import work_off
+from .held import rebuilt
+from .implementations import driven_with
+from .listing import Listed, Page, Wanted, called, children, page
 from .moving import Moves, migrate
-from .permissions import Permissions, checked_permissions
-from .presence import LEASE, Presence
+from .names import AnyEngine
+from .permissions import Permissions
+from .presence import LEASE
 from .pulled import Check, Pulled, check
-from .pump import Pump
-from .queue import Queue, QueueWorker
 from .retention import BATCH, Retained, retain
-from .sending import Answer, answer_to, checked_id, payload_copy
-from .tables import INSTANCES
-from .texts import written
-from .turn import OPEN, rebuilt, was_ignored
+from .sending import Answer, payload_copy
+from .stimuli import begin, complete, control, fail, heartbeat, send
 from .webhooks import Webhooks
+from .workplace import Workplace
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -64,263 +42,50 @@ if TYPE_CHECKING:
 
     from wfsim.history.history import History
     from wfsim.model.duration import Duration
-    from wfsim.model.functions import Python
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
 
-    from .executor import Key, Report
-    from .rows import InstanceRow, Rows
-    from .turn import Held
 
-
-def open_engine(
-    url: str = MEMORY,
-    workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
-    activities: Mapping[str, Function] | None = None,
-    *,
-    functions: Mapping[str, Python] | None = None,
-    permissions: Permissions | None = None,
-    breakers: Mapping[str, Breaker] | None = None,
-    clock: Clock | None = None,
-    worker: str | None = None,
-    groups: Iterable[str] | None = None,
-    concurrency: int | None = None,
-    polling: float = 0.1,
-) -> Engine:
-    """Open an engine on a database, made if it is not there.
-
-    Opening takes up everything that is open: timers that fell due fire, children and messages that are owed are
-    started and delivered, and attempts that were scheduled or running are carried out by a worker that has their
-    functions. An instance that only waits costs a row, no thread.
-
-    Parameters
-    ----------
-    url
-        `sqlite:///runs.db`: a file, for the processes of one machine; `postgresql://user@host/name`: for many;
-        `sqlite://`: in memory, gone at `close`.
-    workflows
-        A folder, a catalogue or workflows; they are published here.
-    activities
-        The Python function of each activity, `def` or `async def`; this process is a worker then. They are called with
-        the activity's parameters as keyword arguments; a first parameter named `context` gets an `ActivityContext`.
-        Without, this process starts, sends and looks, and others do the work; `{}` makes it a worker for what
-        definitions themselves say how to carry out.
-    functions
-        Functions in Python that definitions declare: the database has definitions, no code (M14.5). Those of workflows
-        that were loaded with theirs are known.
-    permissions
-        What activities that are declared as `http` and `command` may do from here: hosts, networks, programs, secrets;
-        by default what the environment says. docs/activities.md.
-    breakers
-        When attempts of an activity that keeps failing are held here, by name of the activity; `*` for all others.
-    clock
-        `SystemClock()` by default; a `ManualClock` for tests and demonstrations.
-    worker
-        What this process is called in records and lists; by default host and process.
-    groups
-        Carry out activities of these pools alone, and, as `default`, those that have none; default: all. With `()` this
-        process lets happen what is due (timers, children, messages), and leaves activities to others.
-    concurrency
-        How many attempts of a group a worker carries out at a time, from now on, of whatever process: it is stored
-        (`engine.set_queue`). By default what is stored, 100 in the beginning.
-    polling
-        Seconds between two looks at what other processes have left to be done.
-
-    Raises
-    ------
-    EngineError
-        If the database cannot be opened, or a workflow is published there with another definition.
-    StartRefused
-        If a function does not fit the inputs of its activity.
-    """
-    queued = not isinstance(clock, ManualClock)
-    engine = Engine(
-        url,
-        workflows,
-        activities,
-        permissions=permissions,
-        breakers=breakers,
-        clock=clock,
-        worker=worker,
-        queued=queued,
-        groups=groups,
-        concurrency=concurrency,
-        polling=polling,
-    )
-    try:
-        engine.core.families.give(functions)
-        engine.run()
-    except BaseException:
-        engine.close(0.0)
-        raise
-    return engine
-
-
-class Engine:
+class Engine(AnyEngine[Run]):
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
-    Use it as context manager, or `close` it.
+    Use it as context manager, or `close` it. What has the names of `AnyEngine` is described there.
 
     Attributes
     ----------
-    worker
-        What this process is called in records and lists.
-    groups
-        The groups whose activities are carried out here; `None`: all.
+    core
+        Its turns, on its database and clock.
+    workplace
+        What this process does of its work.
     """
 
-    def __init__(
-        self,
-        url: str,
-        workflows: Catalogue | str | os.PathLike[str] | Iterable[Workflow] | None = None,
-        activities: Mapping[str, Function] | None = None,
-        *,
-        permissions: Permissions | None = None,
-        breakers: Mapping[str, Breaker] | None = None,
-        clock: Clock | None = None,
-        worker: str | None = None,
-        queued: bool = False,
-        groups: Iterable[str] | None = None,
-        concurrency: int | None = None,
-        polling: float = 0.1,
-    ) -> None:
-        if not isinstance(url, str):
-            raise EngineError(f"the address of a database is a text such as 'sqlite:///runs.db', not {brief(url)}.")
-        if isinstance(polling, bool) or not isinstance(polling, int | float) or polling < 0.001:
-            raise EngineError(f"polling is {brief(polling)}. Give a number from 0.001 on.")
-        if concurrency is not None:
-            # It says what it may be.
-            QueueLimits(concurrency)
-        self.groups = served = None if groups is None else checked_groups(groups)
-        if activities is not None and not isinstance(activities, Mapping):
-            raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
-        published = as_catalogue(workflows)
-        self.worker = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
-        self._activities = None if activities is None else dict(activities)
-        self._permissions = checked_permissions(permissions)
-        self._breakers = Breakers(breakers)
-        self._running = self._closed = False
-        self._learned: Catalogue | None = None
+    def __init__(self, core: Core, workplace: Workplace) -> None:
+        self.core = core
+        self.workplace = workplace
+        self._closed = False
         self._pulled: Pulled | None = None
-        self._pump: Pump | None = None
-        self._queue: Queue | None = None
-        self._presence: Presence | None = None
-        database = Database(url)
-        try:
-            self.core = Core(database, SystemClock() if clock is None else clock)
-            self.core.publish(published.all_versions())
-            works = activities is not None
-            alone = database.in_memory or not queued
-            if works or database.in_memory:
-                shared = not database.in_memory and not isinstance(clock, ManualClock)
-                carries = works and alone
-                self._pump = Pump(
-                    self.core,
-                    self.worker,
-                    self._permissions,
-                    self._breakers,
-                    shared=shared,
-                    carries=carries,
-                    polling=polling,
-                )
-                with database.reading() as rows:
-                    everything = self.core.catalogue(rows)
-                self._pump.carry_out(implementations_given(everything.all_versions(), activities))
-            if self._pump is not None and works and not database.in_memory:
-                self._presence = Presence(self.core, self.worker)
-                self._presence.serves = lambda: {"groups": served, "activities": self.carried_out}
-                self._pump.worker = self._presence.id
-            # Who serves no group lets things happen, and leaves attempts to others.
-            if not alone and served != [] and self._pump is not None and self._presence is not None:
-                self._queue = QueueWorker(
-                    self.core,
-                    self._pump,
-                    self._presence.id,
-                    groups=served,
-                    concurrency=concurrency,
-                    polling=polling,
-                )
-                self._queue.learn = self._learn
-            elif not alone:
-                self._queue = Queue(self.core)
-            if self._queue is not None:
-                self.core.carrier = self._queue
-                if self._presence is not None:
-                    self._presence.free = self._queue.free
-        except BaseException:
-            database.close()
-            raise
-        self._finalizer = weakref.finalize(self, _let_go, self._pump, self._queue, self._presence, database)
+        self._finalizer = weakref.finalize(self, _let_go, workplace, core.database)
 
     @property
-    def carried_out(self) -> builtins.list[str]:
-        """The activities of published workflows that can be carried out here, as `<workflow>.<activity>`."""
-        return [] if self._pump is None else self._pump.carried_out(self.workflows.all_versions())
+    def worker(self) -> str:
+        """What this process is called in records and lists."""
+        return self.workplace.worker
+
+    @property
+    def groups(self) -> builtins.list[str] | None:
+        """The groups whose activities are carried out here; `None`: all."""
+        return self.workplace.groups
 
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
-        if self._running:
-            return
-        self._running = True
-        if self._queue is not None:
-            self._queue.prepare()
-            with self.core.database.reading() as rows:
-                self._queue.make(pools_of(self.core.catalogue(rows).all_versions()))
-        if self._pump is None:
-            return
-        if self._presence is not None:
-            self._presence.start()
-        self._pump.start()
-        if isinstance(self._queue, QueueWorker):
-            self._queue.start()
-
-    def permit(self, permissions: Permissions) -> None:
-        """From now on this is what definitions may do outside from here."""
-        self._permissions = permissions
-        if self._pump is not None:
-            self._pump.permit(permissions)
-
-    def know(self, catalogue: Catalogue, activities: Mapping[str, Function] | None, *, drives: bool) -> None:
-        """Messages may start these workflows, and these functions carry out activities, beside what is published.
-
-        With `drives` nobody else will: what a message starts must have all its functions here.
-        """
-        self.core.know(catalogue)
-        if drives:
-            self.core.check = self._check_functions
-        if activities is not None:
-            self._activities = {**(self._activities or {}), **activities}
-
-    def _check_functions(self, workflow: Workflow, catalogue: Catalogue) -> None:
-        driven = driven_with(workflow, catalogue.family(workflow))
-        implementations_for(driven, self._activities, self._permissions)
-        for each in driven:
-            each.given.require()
-        self.carry_out(driven)
-
-    def carry_out(self, workflows: Iterable[Workflow]) -> None:
-        """Carry out the activities of these workflows here, as far as their functions are known."""
-        if self._pump is not None and self._activities is not None:
-            self._pump.carry_out(implementations_given(workflows, self._activities))
-
-    def _learn(self) -> None:
-        """Other processes may have published what this one has functions for."""
-        with self.core.database.reading() as rows:
-            everything = self.core.catalogue(rows)
-        if everything is not self._learned:
-            self._learned = everything
-            try:
-                self.carry_out(everything.all_versions())
-            except StartRefused as refusal:
-                # Nobody else can be told: whoever published it has no functions.
-                tell("functions_do_not_fit", logging.ERROR, message=str(refusal))
+        self.workplace.run()
 
     # --- queues ----------------------------------------------------------------------------------
 
     @property
     def queues(self) -> dict[str, QueueLimits]:
         """The limits of each group of workers that has a queue, by its name; empty without a queue."""
-        return {} if self._queue is None else self._queue.limits()
+        return self.workplace.queues
 
     def limits(self, group: str) -> QueueLimits:
         """The limits of a group of workers.
@@ -331,18 +96,7 @@ class Engine:
             If no published activity has it as its pool, and no worker serves it; or if this engine has no queue: one in
             memory, or driven by a clock of its own.
         """
-        if self._queue is None:
-            raise EngineError(
-                f"{self.core.database.shown} has no queue here: attempts run in this process, as many as have come. "
-                "Open a file or a PostgreSQL database with wf.open_engine, and the clock of the system."
-            )
-        known = self.queues
-        if group not in known:
-            raise EngineError(
-                f"no published activity has the pool {group!r}, and no worker serves it.{did_you_mean(group, known)} "
-                f"Groups: {listed(known)}."
-            )
-        return known[group]
+        return self.workplace.limits(group)
 
     def set_queue(self, group: str, limits: QueueLimits) -> None:
         """Set the limits of a group of workers; all workers keep to them from their next look into the queue on.
@@ -352,29 +106,17 @@ class Engine:
         EngineError
             As `limits` does.
         """
-        self.limits(group)
-        assert self._queue is not None
-        self._queue.limit(group, limits)
+        self.workplace.set_limits(group, limits)
 
     # --- definitions -----------------------------------------------------------------------------
 
     def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
-        """Instances may be started of these from now on; what is open goes on in its own version.
-
-        Raises
-        ------
-        EngineError
-            If a name and version is published with another definition.
-        """
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
         self.core.publish(known.all_versions())
-        if self._queue is not None and self._running:
-            self._queue.make(pools_of(known.all_versions()))
-        self.carry_out(known.all_versions())
+        self.workplace.serve(known.all_versions())
 
     @property
     def workflows(self) -> Catalogue:
-        """All that is published."""
         with self.core.database.reading() as rows:
             return self.core.catalogue(rows)
 
@@ -396,116 +138,35 @@ class Engine:
         metadata: Mapping[str, Value] | None = None,
         priority: int = 0,
     ) -> Run:
-        """Start an instance; `started` and its consequences are stored when this returns.
+        """Start an instance; see `AnyEngine.start`.
 
         Parameters
         ----------
-        workflow
-            The name of one that is published, in the newest version or that of `version` (`">=1.2, <2.0"`); or a
-            workflow, which is published then.
-        input
-            Values of its input variables.
-        id
-            What it is called, unique in the database; by default its workflow and a number. Starting the same id twice
-            is refused, so a client may repeat a start that it is not sure of.
-        seed
-            Makes its random draws (jitter of retries) repeatable.
-        metadata
-            Stored beside the record, for whoever asks the history; no condition sees it.
         priority
             Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
 
         Raises
         ------
         StartRefused
-            For bad input, a key that is taken (M7.2), an id that exists, or, of an engine in memory, a function that
-            is missing; nothing was stored.
-        EngineError
-            If there is no such workflow.
+            Of an engine in memory, also for a function that is missing; nothing was stored.
         """
         self.raise_if_stopped()
         if isinstance(workflow, Workflow):
             self.publish(workflow)
         elif not isinstance(workflow, str):
             raise WfsimError(f"start takes the name of a workflow or a Workflow, not {brief(workflow)}.")
-        told = _checked_metadata(metadata)
         with self.core.database.reading() as rows:
             if isinstance(workflow, Workflow):
                 chosen, catalogue = workflow, self.core.catalogue(rows)
             else:
                 chosen, catalogue = self.core.workflow(rows, workflow, version)
         if self.core.database.in_memory:
-            implementations_for(driven_with(chosen, catalogue.family(chosen)), self._activities, self._permissions)
-        row = self.begin(chosen, catalogue, input, id=id, seed=seed, metadata=told, priority=priority)
+            self.workplace.means.require(driven_with(chosen, catalogue.family(chosen)))
+        family = self.core.families.of(chosen, catalogue)
+        row = begin(self.core, family, input, id=id, seed=seed, metadata=metadata, priority=priority)
         return Run(self, row)
 
-    def begin(
-        self,
-        workflow: Workflow,
-        catalogue: Catalogue,
-        input: Mapping[str, Value] | None,
-        *,
-        id: str | None,
-        seed: int | None,
-        metadata: str | None = None,
-        priority: int = 0,
-    ) -> InstanceRow:
-        """Store a new instance of a workflow, published or not."""
-        given = {} if input is None else input
-        if not isinstance(given, Mapping):
-            raise StartRefused(f"input is a mapping from variables to values, not {type(given).__name__}.")
-        if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > HIGHEST:
-            raise StartRefused(f"priority is a whole number from -{HIGHEST:,} to {HIGHEST:,}, not {brief(priority)}.")
-        name = None if id is None else checked_id(id)
-        key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
-        family = self.core.families.of(workflow, catalogue)
-        with self.core.turn() as turn:
-            name = name or _free_name(turn.rows, workflow.name)
-            held = turn.start(name, family, 0, given, key=key, metadata=metadata, priority=priority)
-        if held is None:
-            raise InstanceExists(
-                f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
-                f"wf.reopen(store, {name!r}), or choose another id."
-            )
-        return held.row
-
-    def take_up(self, id: str, activities: Mapping[str, Function] | None) -> InstanceRow:
-        """An instance whose open family shall be carried out here.
-
-        Raises
-        ------
-        EngineError
-            If there is none.
-        StartRefused
-            If a function of its open family is missing, or does not fit.
-        """
-        with self.core.database.reading() as rows:
-            row = rows.read(id)
-            if row is None:
-                raise self.core.no_instance(rows, id)
-            needed: dict[tuple[str, str], Workflow] = {}
-            for each in rows.relatives(row):
-                family = self.core.families.get(each.family, rows.family)
-                if each.status in OPEN or (each.parent is None and each.status in ("failed", "timed_out")):
-                    for one in driven_with(family.programs[each.member].workflow, family.catalogue):
-                        needed[one.name, one.version] = one
-        known = {**(self._activities or {}), **(activities or {})}
-        for one in needed.values():
-            one.given.require()
-        if needed:
-            implementations_for(needed.values(), known, self._permissions)
-        self._activities = known
-        self.carry_out(needed.values())
-        return row
-
     def get(self, id: str) -> Run:
-        """An instance, open or closed.
-
-        Raises
-        ------
-        EngineError
-            If there is none.
-        """
         with self.core.database.reading() as rows:
             row = rows.read(str(id))
             if row is None:
@@ -513,7 +174,6 @@ class Engine:
         return Run(self, row)
 
     def exists(self, id: str) -> bool:
-        """Whether there is an instance of this id."""
         with self.core.database.reading() as rows:
             return rows.read(id) is not None
 
@@ -524,21 +184,17 @@ class Engine:
 
     def begin_children(self, ids: Iterable[str]) -> None:
         """Let children that are owed start now, if this process does any of the work."""
-        if self._pump is None or self._closed:
+        if not self.workplace.lets_happen or self._closed:
             return
         for each in ids:
             if not self.exists(each):
                 with self.core.turn() as turn:
-                    turn.work_off(each, turn.now)
+                    work_off(turn, each, turn.now)
 
     def children(self, id: str) -> builtins.list[Run]:
-        """The instances that an instance has started, in order of their starts."""
         with self.core.database.reading() as rows:
-            names = rows.connection.execute(
-                sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == id).order_by(INSTANCES.c.activation)
-            ).scalars()
-            found = [rows.read(name) for name in names]
-        return [Run(self, row) for row in found if row is not None]
+            found = children(rows, id)
+        return [Run(self, row) for row in found]
 
     def list(
         self,
@@ -551,25 +207,6 @@ class Engine:
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Instances, those that started last first, by pages.
-
-        Parameters
-        ----------
-        workflow, status, state
-            Only these; `status="open"` stands for those that are not closed.
-        roots
-            Leave out those that another one has started.
-        prefix
-            What their ids begin with.
-        limit
-            At most so many, up to 1,000.
-        after
-            What the page before gave as `after`.
-
-        Notes
-        -----
-        A page costs the same wherever it is: the next one is found by the start and id of the last (keyset).
-        """
         wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix)
         with self.core.database.reading() as rows:
             return page(rows, wanted, limit, after)
@@ -577,18 +214,6 @@ class Engine:
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
-        """Records of an instance after one, in order, each with what the sender of its stimulus gave beside it.
-
-        Parameters
-        ----------
-        event_id
-            Only those about the event, or the command, of this id.
-
-        Raises
-        ------
-        UnknownInstance
-            If there is no such instance.
-        """
         with self.core.database.reading() as rows:
             found = rows.told_records(id, after, limit, event_id)
             if not found and rows.read(id) is None:
@@ -606,18 +231,15 @@ class Engine:
 
     @property
     def workers(self) -> builtins.list[Worker]:
-        """The processes that work for this database."""
         with self.core.database.reading() as rows:
             return workers(rows, int(LEASE * 1e6))
 
     @property
     def backlog(self) -> builtins.list[Backlog]:
-        """How many attempts wait and are carried out, by the group whose workers do it."""
         with self.core.database.reading() as rows:
             return backlog(rows)
 
     def due(self, limit: int = 100) -> builtins.list[Due]:
-        """What happens next by itself: timers, starts of children, messages."""
         with self.core.database.reading() as rows:
             return dues(rows, self.core.clock.now(), limit)
 
@@ -629,7 +251,7 @@ class Engine:
     @property
     def permissions(self) -> Permissions:
         """What may be reached outside from here."""
-        return self._permissions
+        return self.workplace.means.permissions
 
     @property
     def webhooks(self) -> Webhooks:
@@ -650,64 +272,11 @@ class Engine:
         expected_version: int | None = None,
         **fields: Value,
     ) -> Answer:
-        """Send an event to an instance; returns once it is stored.
-
-        Parameters
-        ----------
-        id, event
-            An instance, and an event that it declares.
-        payload, fields
-            The event's payload: a mapping, or fields as keywords.
-        event_id
-            The same id twice is applied once, whoever sends it and whenever. By default a number of its own.
-        metadata
-            Stored beside the record, for whoever asks the history; no condition sees it.
-        expected_version
-            Apply it only if the instance has so many records.
-
-        Returns
-        -------
-        Answer
-            `accepted`; `deferred` or `discarded`, as the definition says of events nobody takes; `waiting`: a busy
-            region or a pause holds it; `duplicate`: an event with this id came before, and `fate` tells what has become
-            of that.
-
-        Raises
-        ------
-        EventRejected
-            If nobody takes it, or it is not as declared; the text says why, with the values that decide.
-        ConflictError
-            If the instance has another version than expected; nothing was stored.
-        EngineError
-            If there is no such instance.
-        """
         given = payload_copy(payload, fields)
-        if not isinstance(event, str):
-            raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
-        checked = None if event_id is None else checked_id(event_id, "an event id")
-        told = _checked_metadata(metadata)
         self.raise_if_stopped()
-        answer: Answer | EventRejected
-        with self.core.turn() as turn:
-            # What fell due before comes before.
-            turn.work_off(id, turn.now - 1)
-            held = turn.hold(id)
-            if held is None:
-                raise self.core.no_instance(turn.rows, id)
-            # What came before is told as it was then, whatever version was expected.
-            if checked is None or turn.rows.fate(id, "event", checked) is None:
-                _check_version(held, expected_version)
-            # An id of its own tells this event's fate from those of others set free in the same step.
-            sent_as = checked or f"{id}:event:{held.instance.version + 1}"
-            output = turn.event(held, event, given, sent_as, metadata=told, is_new=checked is None)
-            try:
-                answer = answer_to(id, held.instance, output, event, given, sent_as)
-            except EventRejected as rejected:
-                # It is stored that it came and was rejected.
-                answer = rejected
-        if isinstance(answer, EventRejected):
-            raise answer
-        return answer
+        return send(
+            self.core, id, event, given, event_id=event_id, metadata=metadata, expected_version=expected_version
+        )
 
     def control(
         self,
@@ -719,43 +288,16 @@ class Engine:
         metadata: Mapping[str, Value] | None = None,
         expected_version: int | None = None,
     ) -> Answer:
-        """Give a command (`pause`, `resume`, `cancel`, `terminate`, `retry`); returns once it is stored.
-
-        Returns
-        -------
-        Answer
-            `accepted`; `ignored`, if it does not fit the status; `duplicate`, if the id was seen before, and `fate` is
-            what became of the first.
-
-        Raises
-        ------
-        WfsimError
-            If there is no such command.
-        EngineError
-            If there is no such instance.
-        """
-        if command not in COMMANDS:
-            raise WfsimError(
-                f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
-            )
-        if reason is not None and not isinstance(reason, str):
-            raise WfsimError(f"the reason of a command is a text, not {brief(reason)}.")
-        checked = None if command_id is None else checked_id(command_id, "a command id")
-        told = _checked_metadata(metadata)
         self.raise_if_stopped()
-        with self.core.turn() as turn:
-            turn.work_off(id, turn.now - 1)
-            held = turn.hold(id)
-            if held is None:
-                raise self.core.no_instance(turn.rows, id)
-            first = None if checked is None else turn.rows.fate(id, "command", checked)
-            if first is None:
-                _check_version(held, expected_version)
-            output = turn.control(held, command, checked, reason, metadata=told)
-        if first is not None:
-            return Answer("duplicate", "ignored" if first else "accepted")
-        found = "ignored" if was_ignored(output) else "accepted"
-        return Answer(found, found)
+        return control(
+            self.core,
+            id,
+            command,
+            reason,
+            command_id=command_id,
+            metadata=metadata,
+            expected_version=expected_version,
+        )
 
     def control_all(
         self,
@@ -766,10 +308,6 @@ class Engine:
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
     ) -> dict[str, Answer]:
-        """Give a command to several instances, each in a transaction of its own; what became of each, by id.
-
-        One that is missing is told as `missing`; the others are carried out all the same.
-        """
         found: dict[str, Answer] = {}
         for each in ids:
             try:
@@ -853,34 +391,13 @@ class Engine:
         May be killed at any moment: whoever retains next into the same archive finishes what was begun, once.
         """
         self.raise_if_stopped()
-        return retain(self.core, self._queue, into, older_than, batch)
+        return retain(self.core, self.workplace.queue, into, older_than, batch)
 
     # --- activities that are completed from outside -------------------------------------------------
 
     def complete(self, correlation_id: str, result: Value = None) -> str:
-        """An attempt has succeeded, says somebody outside; see `ActivityContext.later`.
-
-        Parameters
-        ----------
-        correlation_id
-            What `context.correlation_id` was in the attempt.
-
-        Returns
-        -------
-        str
-            `accepted`; `ignored`, if nobody waits for it any more: it has ended, or its instance has.
-
-        Raises
-        ------
-        UnknownInstance
-            If there is no such instance.
-        WfsimError
-            If the text is no such id, or the result is no JSON.
-        """
-        problem = check_value(ValueType.ANY, result)
-        if problem is not None:
-            raise WfsimError(f"the result of an activity is JSON: {problem}.")
-        return self._told_outside(succeeded(_attempt_key(correlation_id), result))
+        self.raise_if_stopped()
+        return complete(self.core, correlation_id, result)
 
     def fail(
         self,
@@ -890,34 +407,21 @@ class Engine:
         *,
         retry_after: float | None = None,
     ) -> str:
-        """An attempt has failed, says somebody outside, with an error type as of an `ActivityError`; see `complete`."""
-        return self._told_outside(failed_outside(_attempt_key(correlation_id), error_type, message, retry_after))
+        self.raise_if_stopped()
+        return fail(self.core, correlation_id, error_type, message, retry_after)
 
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
-        """The work on an attempt goes on outside (M5.3); false if nobody waits for it any more."""
-        problem = check_value(ValueType.ANY, detail)
-        if problem is not None:
-            raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
         self.raise_if_stopped()
-        return self.core.beat_outside(_attempt_key(correlation_id), detail)
-
-    def _told_outside(self, report: Report) -> str:
-        self.raise_if_stopped()
-        told = self.core.report(report)
-        if told is None:
-            with self.core.database.reading() as rows:
-                raise self.core.no_instance(rows, report.key[0])
-        return told
+        return heartbeat(self.core, correlation_id, detail)
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
-        """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
         with self.core.database.reading() as rows:
             row = rows.read(id)
             if row is None:
                 raise self.core.no_instance(rows, id)
             instance = rebuilt(rows, row, self.core.families)
         found = explain(instance, name, payload, self.core.clock.now())
-        held = self._breakers.held(self.core.clock.now()).get(id)
+        held = self.workplace.means.breakers.held(self.core.clock.now()).get(id)
         if held is not None:
             found.reasons.append(f"{held[0].upper()}{held[1:]}.")
         return found
@@ -946,7 +450,7 @@ class Engine:
         Those of which this worker holds an attempt are among them, until its circuit breaker lets it through.
         """
         told = {name: f"{type(error).__name__}: {error}" for name, (_, error) in self.core.stuck.items()}
-        return {**self._breakers.held(self.core.clock.now()), **told}
+        return {**self.workplace.means.breakers.held(self.core.clock.now()), **told}
 
     def check(self, ids: Iterable[str] | None = None) -> Check:
         """Whether instances, or all, went as their definitions say: their records are put through `step` again.
@@ -964,7 +468,7 @@ class Engine:
 
     def next_due(self) -> int | None:
         """When time alone brings the next thing about, in microseconds of the clock; `None` if it brings nothing."""
-        return self.core.next_due() if self._pump is None else self._pump.next_due()
+        return self.workplace.next_due()
 
     @property
     def is_closed(self) -> bool:
@@ -974,19 +478,13 @@ class Engine:
     @property
     def stopped(self) -> str | None:
         """Why nothing goes on here, if so; `None` while all is well."""
-        return None if self._pump is None else self._pump.stopped
+        return self.workplace.stopped
 
     def raise_if_stopped(self) -> None:
         """Raise `RunStopped` if it is closed, or cannot go on."""
         if self._closed:
             raise RunStopped(f"the engine on {self.core.database.shown} has been closed here. Open it again.")
-        if self._pump is not None:
-            self._pump.raise_if_stopped()
-
-    def drain(self, timeout: float) -> None:
-        """Take no more attempts, and wait until those at work here have ended, or for so many seconds; then `close`."""
-        if isinstance(self._queue, QueueWorker) and self._running:
-            self._queue.drain(timeout)
+        self.workplace.raise_if_stopped()
 
     def close(self, timeout: float = 10.0) -> None:
         """End what goes on here; instances stay as they are in the database.
@@ -1000,7 +498,7 @@ class Engine:
             return
         self._closed = True
         self._finalizer.detach()
-        left = _stop(self._pump, self._queue, self._presence, timeout)
+        left = self.workplace.close(timeout)
         if self._pulled is not None:
             self._pulled.close()
         self.core.database.close()
@@ -1022,59 +520,6 @@ class Engine:
         return f"<Engine on {self.core.database.shown}{' (closed)' if self._closed else ''}>"
 
 
-def _stop(pump: Pump | None, queue: Queue | None, presence: Presence | None, timeout: float) -> builtins.list[str]:
-    """End what goes on; returns the activities that did not end in time."""
-    left = [] if pump is None else pump.close(timeout)
-    if queue is not None:
-        queue.close()
-    if presence is not None:
-        presence.close()
-    return left
-
-
-def _let_go(pump: Pump | None, queue: Queue | None, presence: Presence | None, database: Database) -> None:
-    _stop(pump, queue, presence, 0.0)
+def _let_go(workplace: Workplace, database: Database) -> None:
+    workplace.close(0.0)
     database.close()
-
-
-def _free_name(rows: Rows, workflow: str) -> str:
-    """`<workflow>-<number>`, the next that is free."""
-    number = rows.count_of(workflow) + 1
-    while rows.read(f"{workflow}-{number}") is not None:
-        number += 1
-    return f"{workflow}-{number}"
-
-
-def _checked_metadata(metadata: Mapping[str, Value] | None) -> str | None:
-    if metadata is None:
-        return None
-    problem = check_value(ValueType.ANY, dict(metadata)) if isinstance(metadata, Mapping) else "it is no mapping"
-    if problem is not None:
-        raise WfsimError(f"metadata is a mapping from names to JSON values: {problem}.")
-    return written(dict(metadata))
-
-
-def _attempt_key(correlation_id: object) -> Key:
-    """Instance, serial and attempt; the id of an instance may have colons of its own."""
-    parts = correlation_id.rsplit(":", 2) if isinstance(correlation_id, str) else []
-    if len(parts) != 3 or not all(each.isascii() and each.isdigit() and len(each) < 10 for each in parts[1:]):
-        raise WfsimError(
-            f"{brief(correlation_id)} names no attempt. Give what context.correlation_id was in the activity: "
-            "<instance>:<activity>:<attempt>."
-        )
-    return parts[0], int(parts[1]), int(parts[2])
-
-
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise WfsimError(f"a seed is a whole number from 0 to 2^63 - 1, not {brief(seed)}.")
-    return seed
-
-
-def _check_version(held: Held, expected: int | None) -> None:
-    if expected is not None and held.row.version != expected:
-        raise ConflictError(
-            f"{held.name!r} has version {held.row.version}, and {expected} was expected. Look at it again.",
-            expected=expected,
-            stored=held.row.version,
-        )

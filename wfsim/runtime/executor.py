@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import ActivityError, WfsimError
 from wfsim.model.duration import Duration
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from .clock import Clock
+    from .rows import Key
 
 LONGEST_MESSAGE = 2_000
 LONGEST_ERROR_TYPE = 200
 
 MOST_THREADS = 100
 """Synchronous attempts that run at once; more wait until a worker is free."""
-
-Key: TypeAlias = tuple[str, int, int]
-"""Instance, activity serial and attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,23 +7,21 @@ import contextlib
 import html
 import time as wall
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
-from wfsim.errors import RunStopped, WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.errors import RunStopped, listed
 from wfsim.model.duration import Duration
 from wfsim.model.statuses import STATUSES
 
-from .explain import Explanation
+from .held import rebuilt
 from .listing import Listed, listed_as
-from .sending import payload_copy
-from .turn import rebuilt
+from .names import AnyEngine, AnyRun, RunActivity
 from .view import View, view_of
+from .waiting import Wait
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from types import TracebackType
 
     from wfsim.history.history import History
@@ -35,9 +33,8 @@ if TYPE_CHECKING:
 
     from .core import Core
     from .rows import InstanceRow, MoveRow
-    from .sending import Answer
+    from .waiting import Timeout
 
-Timeout: TypeAlias = "Duration | timedelta | str | int | float | None"
 Until: TypeAlias = "str | Callable[[Run], bool] | None"
 
 
@@ -48,7 +45,7 @@ class Held(Protocol):
         """It is needed no more."""
 
 
-class Owner(Protocol):
+class Owner(AnyEngine["Run"], Protocol):
     """The engine of a run; see `engine.Engine`."""
 
     core: Core
@@ -68,49 +65,11 @@ class Owner(Protocol):
     def definitions(self, family: str) -> list[str]:
         """The definitions of a family."""
 
-    def get(self, id: str) -> Run:
-        """An instance."""
-
-    def children(self, id: str) -> list[Run]:
-        """The instances that an instance has started."""
-
     def begin_children(self, ids: Iterable[str]) -> None:
         """Let children that are owed start now."""
 
-    def send(
-        self,
-        id: str,
-        event: str,
-        payload: Mapping[str, Value] | None = None,
-        /,
-        *,
-        event_id: str | None = None,
-        metadata: Mapping[str, Value] | None = None,
-        expected_version: int | None = None,
-    ) -> Answer:
-        """Send an event."""
-
-    def control(self, id: str, command: str, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """Give a command."""
-
-    def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
-        """Why an event cannot be taken now."""
-
     def raise_if_stopped(self) -> None:
         """Raise `RunStopped` if nothing goes on here any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunActivity:
-    """An open activity of a run; `detail` is what its last heartbeat said, `index` the item of a `for_each`."""
-
-    activity: str
-    activity_id: int
-    attempt: int
-    phase: str
-    region: str
-    detail: Value = None
-    index: int | None = None
 
 
 SLICE = 1.0
@@ -120,23 +79,19 @@ LOOK = 0.05
 """Seconds between two looks at a database that others write to."""
 
 
-class Run:
+class Run(AnyRun):
     """An instance of an engine: `wf.start` and `wf.reopen` give it, and an engine's `start` and `get`.
 
     What is read is what is stored now, whoever wrote it. All methods may be called from any thread. One that
     `wf.start` or `wf.reopen` gave has an engine of its own, or shares that of its store: use it as context manager, or
     `close` it. That ends what goes on here, while the instance stays open in the store. Of others, there is nothing to
     close.
-
-    Attributes
-    ----------
-    id
-        What the instance is called.
     """
 
+    _engine: Owner
+
     def __init__(self, engine: Owner, row: InstanceRow, lease: Held | None = None) -> None:
-        self.id = row.id
-        self._engine = engine
+        super().__init__(engine, row.id)
         self._lease = lease
         self._kept: list[Record] | None = None
         self._seen: tuple[InstanceRow, View] | None = None
@@ -183,18 +138,15 @@ class Run:
 
     @property
     def workflow(self) -> Workflow:
-        """The definition it runs."""
         self._look()
         return self._program.workflow
 
     @property
     def state(self) -> str:
-        """The active state of the workflow."""
         return self.view.state
 
     @property
     def configuration(self) -> dict[str, str]:
-        """The active state of each region; the workflow's own region is named ''."""
         return dict(self.view.configuration)
 
     @property
@@ -209,22 +161,18 @@ class Run:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it has come to its end."""
         return self.view.is_closed
 
     @property
     def outcome(self) -> str | None:
-        """`success` or `failure` once completed."""
         return self.view.outcome
 
     @property
     def variables(self) -> dict[str, Value]:
-        """Values of all variables; `None` where unset."""
         return deepcopy(dict(self.view.variables))
 
     @property
     def output(self) -> dict[str, Value] | None:
-        """The output variables once the instance is closed, else `None`."""
         view = self.view
         if not view.is_closed:
             return None
@@ -254,22 +202,18 @@ class Run:
 
     @property
     def timers(self) -> list[Timer]:
-        """Timers that have yet to fire, soonest first; `due` is in microseconds of the engine's clock."""
         return list(self.view.due)
 
     @property
     def waiting(self) -> list[str]:
-        """Events that wait for a busy region or a pause, or are deferred."""
         return list(self.view.waiting)
 
     @property
     def version(self) -> int:
-        """`seq` of its last record (M1.3)."""
         return self._look()[0].version
 
     @property
     def parent(self) -> Run | None:
-        """The instance that started it; `None` for a root."""
         return None if self._parent is None else self._engine.get(self._parent)
 
     @property
@@ -319,52 +263,9 @@ class Run:
 
     # --- what is sent ----------------------------------------------------------------------------
 
-    def send(
-        self,
-        event: str,
-        payload: Mapping[str, Value] | None = None,
-        /,
-        *,
-        event_id: str | None = None,
-        metadata: Mapping[str, Value] | None = None,
-        expected_version: int | None = None,
-        **fields: Value,
-    ) -> Answer:
-        """Send an event; returns once it is stored. See `Engine.send`."""
+    def _asked(self) -> Owner:
         self._raise_if_closed()
-        return self._engine.send(
-            self.id,
-            event,
-            payload_copy(payload, fields),
-            event_id=event_id,
-            metadata=metadata,
-            expected_version=expected_version,
-        )
-
-    def pause(self, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """Dispatch nothing and start no attempt until `resume`; running attempts finish (M8.1)."""
-        return self.control("pause", reason, command_id=command_id)
-
-    def resume(self, *, command_id: str | None = None) -> str:
-        """Go on after a pause."""
-        return self.control("resume", command_id=command_id)
-
-    def cancel(self, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """Ask the workflow to stop: by its transition on `cancel_requested`, else it is `cancelled` (M8.3)."""
-        return self.control("cancel", reason, command_id=command_id)
-
-    def terminate(self, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """End the instance at once (M8.2)."""
-        return self.control("terminate", reason, command_id=command_id)
-
-    def retry(self, *, command_id: str | None = None) -> str:
-        """Open a `failed` or `timed_out` instance again where it stood (M8.2)."""
-        return self.control("retry", command_id=command_id)
-
-    def control(self, command: str, reason: str | None = None, *, command_id: str | None = None) -> str:
-        """Give a command by its name; returns once it is stored. See `Engine.control`."""
-        self._raise_if_closed()
-        return self._engine.control(self.id, command, reason, command_id=command_id)
+        return self._engine
 
     def _raise_if_closed(self) -> None:
         if self._kept is not None or self._engine.is_closed:
@@ -372,11 +273,6 @@ class Run:
                 f"{self.id!r} has been closed here. Go on with wf.reopen(store, {self.id!r}); its records are in "
                 "`.records`, and the history of its store is wf.open_engine(store).history."
             )
-
-    def why_not(self, name: str, payload: Mapping[str, Value] | None = None, /, **fields: Value) -> Explanation:
-        """Why an event cannot be taken now, or a state not be reached: `print(run.why_not("ship"))`."""
-        given = payload_copy(payload, fields) if payload is not None or fields else None
-        return self._engine.why_not(self.id, name, given)
 
     # --- waiting ---------------------------------------------------------------------------------
 
@@ -401,14 +297,14 @@ class Run:
         holds = self._condition(until)
         # Functions and idleness may be about others as well.
         is_own = not callable(until) and until != "idle"
-        end = _end(timeout)
+        wait = Wait(self.id, until, timeout, lambda: self._stands(until))
         core = self._engine.core
         while True:
             changes = core.changes
             view = self.view
             if holds(view):
                 return self.state
-            pause = self._pause(view, until, timeout, end)
+            pause = self._pause(view, wait)
             # The condition is asked outside the lock: it may send something.
             until_look = wall.monotonic() + pause
             with core.news:
@@ -420,7 +316,7 @@ class Run:
     async def wait_async(self, until: Until = None, timeout: Timeout = None) -> str:
         """`wait` for event loops."""
         holds = self._condition(until)
-        end = _end(timeout)
+        wait = Wait(self.id, until, timeout, lambda: self._stands(until))
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
         over = False
@@ -437,7 +333,7 @@ class Run:
                 view = self.view
                 if holds(view):
                     return self.state
-                pause = self._pause(view, until, timeout, end)
+                pause = self._pause(view, wait)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), pause)
         finally:
@@ -448,17 +344,10 @@ class Run:
         core = self._engine.core
         return core.versions.get(self.id, 0) > view.version or self._engine.stopped is not None
 
-    def _pause(self, view: View, until: Until, timeout: Timeout, end: float | None) -> float:
+    def _pause(self, view: View, wait: Wait) -> float:
         """How long to wait before the next look, in seconds; `WaitTimeout` if there is nothing to wait for."""
         self._engine.raise_if_stopped()
-        # A function may ask for anything, also for what still comes after closing.
-        if view.is_closed and not callable(until):
-            raise WaitTimeout(self._stands(until, "and cannot any more"))
-        left = None if end is None else end - wall.monotonic()
-        if left is not None and left <= 0:
-            raise WaitTimeout(self._stands(until, f"within {Duration.of(timeout)}"))
-        look = SLICE if self._engine.core.database.in_memory else LOOK
-        return look if left is None else min(left, look)
+        return wait.left(view.is_closed, SLICE if self._engine.core.database.in_memory else LOOK)
 
     def _condition(self, until: Until) -> Callable[[View], bool]:
         if until is None:
@@ -468,18 +357,11 @@ class Run:
         states = self._program.state_rows
         if until in states or until in STATUSES[1:]:
             return lambda view: until in (*view.configuration.values(), view.status)
-        if until == "idle":
-            return lambda view: self.is_idle
-        known = [*states, *STATUSES[1:], "idle"]
-        raise WfsimError(
-            f"{until!r} is neither a state of {self.workflow.name} nor a status."
-            f"{did_you_mean(str(until), known)} States: {listed(states)}. "
-            f"Statuses: {', '.join(STATUSES[1:])}. Or: idle."
-        )
+        self._refuse_unknown(until, states)
+        return lambda view: self.is_idle
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody works on it or on its children, and no event waits."""
         view = self.view
         if view.is_closed:
             return True
@@ -490,13 +372,10 @@ class Run:
         expected = [f"{self.id}/{child.activation}" for child in view.children]
         return all(name in inner and not inner[name].is_closed and inner[name].is_idle for name in expected)
 
-    def _stands(self, until: Until, how: str) -> str:
+    def _stands(self, until: Until) -> str:
         """Where the run is, for an error of waiting."""
         view = self.view
-        wanted = (
-            f"come to {until!r}" if isinstance(until, str) else "close" if until is None else "come to what was asked"
-        )
-        parts = [f"{self.id!r} did not {wanted} {how}: it is {view.status} in {view.state!r}, version {view.version}."]
+        parts = [f"it is {view.status} in {view.state!r}, version {view.version}."]
         if view.activities:
             shown = listed(f"{work.activity} (attempt {work.attempt}, {work.phase})" for work in view.activities)
             parts.append(f"Open activities: {shown}.")
@@ -552,12 +431,6 @@ class Run:
         stands = f"{view.status}{outcome} in {view.state!r}, version {view.version}"
         return f"<Run {self.id!r} of {self.workflow.name}: {stands}>"
 
-    def __eq__(self, other: object) -> Any:
-        return isinstance(other, Run) and (self._engine, self.id) == (other._engine, other.id)
-
-    def __hash__(self) -> int:
-        return hash((id(self._engine), self.id))
-
     def _repr_html_(self) -> str:
         view = self.view
         now = self._engine.core.clock.now()
@@ -577,10 +450,6 @@ class Run:
             for name, value in rows
         )
         return f"<table><caption>{html.escape(self.id)}</caption>{body}</table>"
-
-
-def _end(timeout: Timeout) -> float | None:
-    return None if timeout is None else wall.monotonic() + int(Duration.of(timeout)) / 1e6
 
 
 def _beyond(version: int) -> Callable[[Run], bool]:

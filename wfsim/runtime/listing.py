@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from wfsim.errors import WfsimError, did_you_mean
-from wfsim.model.statuses import STATUSES
+from wfsim.model.statuses import OPEN, STATUSES
 from wfsim.model.values import brief
 
 from .tables import INSTANCES
 from .texts import written
-from .turn import OPEN
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -107,6 +106,13 @@ def called(rows: SqlRows, prefix: str) -> list[Listed]:
     return [listed_as(row) for row in rows.connection.execute(asked)]
 
 
+def children(rows: SqlRows, parent: str) -> list[InstanceRow]:
+    """The instances that an instance has started, in order of their starts."""
+    asked = sa.select(INSTANCES.c.id).where(INSTANCES.c.parent == parent).order_by(INSTANCES.c.activation)
+    found = [rows.read(name) for name in rows.connection.execute(asked).scalars().all()]
+    return [row for row in found if row is not None]
+
+
 def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
     """What a list says of a stored instance."""
     return Listed(
@@ -127,7 +133,7 @@ def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
 def _statuses(asked: str | Iterable[str]) -> list[str]:
     wanted = [asked] if isinstance(asked, str) else list(asked)
     if wanted == ["open"]:
-        return ["created", "running", "paused", "cancelling"]
+        return list(OPEN)
     for each in wanted:
         if each not in STATUSES:
             raise WfsimError(

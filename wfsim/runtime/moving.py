@@ -12,15 +12,18 @@ from wfsim.errors import EngineError, WfsimError, did_you_mean, listed
 from wfsim.history.migration import CaseMigration, Migration
 from wfsim.history.retelling import Otherwise, retold
 from wfsim.model.changes import changes
+from wfsim.model.statuses import OPEN
 from wfsim.model.uses import declared_activities
 from wfsim.model.values import brief
 from wfsim.semantics.image import image_of
 
+from .happening import work_off
+from .held import Held
 from .rows import TIMERS, WORKFLOW_TIMER, DueRow, MoveRow
 from .segments import segments_of
 from .tables import INSTANCES
 from .texts import written
-from .turn import OPEN, Held, Turn
+from .turn import Turn
 from .view import view_of
 
 if TYPE_CHECKING:
@@ -204,7 +207,7 @@ def _one(core: Core, name: str, to: str, renamed: Mapping[str, str], dry_run: bo
     with core.turn() as turn:
         if not dry_run:
             # What fell due before happens in the version that it has run until now.
-            turn.work_off(name, turn.now - 1)
+            work_off(turn, name, turn.now - 1)
         held = turn.hold(name)
         if held is None:
             return InstanceMove(name, None, to, False, reason="there is no such instance")

@@ -103,7 +103,7 @@ class Presence:
                 row.phase, row.worker, row.beat_by = "queued", None, None
                 row.tries += 1
                 rows.put_attempt(row)
-                turn.launched.append(row)
+                turn.attempts.launched.append(row)
             here = [each.id for each in workers if each.id not in gone]
         self.free(here)
 

@@ -17,7 +17,7 @@ from .database import DatabaseError
 from .delivery import OUTAGE
 from .executor import Attempt, Executor, Report
 from .implementations import Implementations, Use
-from .turn import Unknown
+from .taking import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,18 +27,17 @@ if TYPE_CHECKING:
 
     from .breaker import Breakers
     from .core import Core
-    from .executor import Key
     from .implementations import Implementation
     from .permissions import Permissions
-    from .rows import AttemptRow
+    from .rows import AttemptRow, Key
     from .sql_rows import SqlRows
-    from .turn import Order
+    from .taking import Order
 
 
 def attempt_of(order: Order) -> Attempt:
     """What an executor needs to carry an attempt out."""
     found = Attempt(
-        (order.instance, order.serial, order.attempt),
+        order.key,
         order.activity,
         # A copy: what the function does to it must not reach the next attempt.
         deepcopy(dict(order.input)),
@@ -165,7 +164,7 @@ class Pump:
         """Carry an attempt out and wait for it; `None` if it was taken back."""
         with self._door:
             done: Future[Report | None] = Future()
-            self._performed[order.instance, order.serial, order.attempt] = done
+            self._performed[order.key] = done
         self._launch(order, implementation)
         return done.result()
 
@@ -199,7 +198,7 @@ class Pump:
         """They are taken in turn by the thread."""
         with self._door:
             for row in attempts:
-                self._waiting[row.instance, row.serial, row.attempt] = row
+                self._waiting[row.key] = row
             self._poked = True
             self._door.notify_all()
 
@@ -340,15 +339,15 @@ class Pump:
         if not self._carries or self._core.database.in_memory:
             return
         for row in self._core.queued_attempts():
-            key = (row.instance, row.serial, row.attempt)
+            key = row.key
             with self._door:
                 if key not in self._unknown and key not in self._held:
                     self._waiting.setdefault(key, row)
 
     def _take(self, row: AttemptRow) -> None:
-        key = (row.instance, row.serial, row.attempt)
+        key = row.key
         try:
-            order = self._core.take(*key, self.worker, None, self.admit)
+            order = self._core.take(key, self.worker, None, self.admit)
         except Unknown:
             with self._door:
                 self._unknown[key] = self._waiting.pop(key, row)

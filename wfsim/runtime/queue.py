@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from .executor import Report
     from .implementations import Use
     from .pump import Pump
-    from .rows import AttemptRow
+    from .rows import AttemptRow, Key
     from .sql_rows import SqlRows
-    from .turn import Order
+    from .taking import Order
 
 VERSION = "wfsim-1"
 """What DBOS takes for the version of the application: workers of one version take each other's attempts."""
@@ -68,18 +68,22 @@ class Queue:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._client: DBOSClient | None = None
+        self._prepared: DBOSClient | None = None
 
     def prepare(self) -> None:
         """Make the tables of DBOS, if they are not there; before the first transaction, as that would wait for it."""
         make_queue_tables(self._core.database.engine)
-        self._client = DBOSClient(
+        self._prepared = DBOSClient(
             system_database_engine=self._core.database.engine, serializer=Json(), application_name="wfsim"
         )
 
+    @property
+    def _client(self) -> DBOSClient:
+        assert self._prepared is not None
+        return self._prepared
+
     def make(self, groups: Iterable[str | None]) -> None:
         """Make the queues of groups, if they are not there; workers of all groups find new ones by themselves."""
-        assert self._client is not None
         for group in dict.fromkeys(queue_of(group) for group in groups):
             self._client.register_queue(
                 group,
@@ -90,13 +94,11 @@ class Queue:
 
     def limits(self) -> dict[str, QueueLimits]:
         """The groups that have a queue, by name, with its limits."""
-        assert self._client is not None
         found = {group_of(queue.name): limits_of(queue) for queue in self._client.list_queues()}
         return dict(sorted(found.items()))
 
     def limit(self, group: str, limits: QueueLimits) -> None:
         """Set the limits of a group that has a queue."""
-        assert self._client is not None
         queue = self._client.retrieve_queue(queue_of(group))
         assert queue is not None
         set_limits(queue, limits)
@@ -104,7 +106,6 @@ class Queue:
     def enqueue(self, rows: SqlRows, attempts: Iterable[AttemptRow], delay: float = 0.0) -> None:
         """A row of DBOS for each, under an id that a start repeated does not repeat."""
         for row in attempts:
-            assert self._client is not None
             name = f"{row.instance}:{row.serial}:{row.attempt}:{row.tries}"
             options: EnqueueOptions = {
                 "workflow_name": "wfsim_attempt",
@@ -130,7 +131,6 @@ class Queue:
 
     def forget(self, before: datetime) -> int:
         """Remove what DBOS keeps of attempts that ended before a time; how many. Our tables say what came of them."""
-        assert self._client is not None
         n = 0
         while found := self._client.list_workflows(
             name="wfsim_attempt",
@@ -144,7 +144,7 @@ class Queue:
             n += len(found)
         return n
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """Nothing to do: a worker that takes one finds out, and one that is at it looks."""
 
     def free(self, workers: Collection[str]) -> None:
@@ -153,20 +153,19 @@ class Queue:
         DBOS looks after what its own restarted workers had, but a worker that starts again is another one here: so all
         that anybody has left is freed in one way.
         """
-        assert self._client is not None
         pending = self._client.list_workflows(
             status="PENDING", name="wfsim_attempt", load_input=False, load_output=False
         )
         for each in pending:
             if each.executor_id not in workers:
                 name, serial, attempt, tries = each.workflow_id.rsplit(":", 3)
-                self._core.put_back(name, int(serial), int(attempt), int(tries), self.enqueue)
+                self._core.put_back((name, int(serial), int(attempt)), int(tries), self.enqueue)
                 self._client.cancel_workflow(each.workflow_id)
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._client is not None:
-            self._client.destroy()
+        if self._prepared is not None:
+            self._prepared.destroy()
 
 
 class QueueWorker(Queue):
@@ -243,7 +242,6 @@ class QueueWorker(Queue):
             self._attempt(name, serial, number, tries)
 
         self.make([DEFAULT] if self._groups is None else self._groups)
-        assert self._client is not None
         for queue in self._client.list_queues():
             if self._groups is None or group_of(queue.name) in self._groups:
                 queue.set_polling_interval_sec(self._polling)
@@ -260,7 +258,7 @@ class QueueWorker(Queue):
         with self._count:
             self._n_running += 1
         try:
-            self._delivery.deliver(name, serial, attempt, tries)
+            self._delivery.deliver((name, serial, attempt), tries)
         finally:
             with self._count:
                 self._n_running -= 1
@@ -289,7 +287,7 @@ class QueueWorker(Queue):
         # It complains of each that ends later; whether that is stored says our own table.
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
 
-    def taken_back(self, keys: Iterable[tuple[str, int, int]]) -> None:
+    def taken_back(self, keys: Iterable[Key]) -> None:
         """Those that run here are asked to stop."""
         self._pump.taken_back(keys)
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from wfsim.errors import EngineError, listed
+from wfsim.files import sync
 from wfsim.model.duration import Duration
+from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
 
 from .pulled import Pulled
 from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
-from .turn import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,18 +246,9 @@ def _write(core: Core, folder: Path) -> None:
         pulled.close()
     (partial / BESIDE).write_text(json.dumps(beside, indent=1, ensure_ascii=False), encoding="utf-8")
     for file in (*partial.iterdir(), partial):
-        _sync(file)
+        sync(file)
     os.replace(partial, folder)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    """On disk before the database forgets it."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync(folder.parent)
 
 
 def _announced(rows: SqlRows, folder: Path) -> dict[str, int]:
@@ -319,10 +311,10 @@ def _move_audit(core: Core, archive: Path, before: int) -> Path | None:
     if not moved:
         partial.unlink()
         return None
-    _sync(partial)
+    sync(partial)
     path = _free(archive, "audit-until", last, ".jsonl")
     os.replace(partial, path)
-    _sync(archive)
+    sync(archive)
     with core.database.transaction() as rows:
         for n in range(0, len(moved), MOST):
             rows.connection.execute(sa.delete(AUDIT).where(AUDIT.c.number.in_(moved[n : n + MOST])))

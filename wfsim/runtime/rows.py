@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from wfsim.history.runs import RunWorkflow
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
+
+Key: TypeAlias = tuple[str, int, int]
+"""An attempt: its instance, the serial of its activity there, and its number."""
 
 # M6.3: what is due at once comes in this order; before all of it the start of what it is for.
 STARTS, CONTROLS, RESULTS, EVENTS, TIMERS, WORKFLOW_TIMER = range(6)
@@ -86,6 +89,11 @@ class AttemptRow:
     pool: str | None = None
     priority: int = 0
     trace: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which attempt it is at."""
+        return self.instance, self.serial, self.attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +321,7 @@ class Rows(Protocol):
         """Attempts gave a sign of life."""
         ...
 
-    def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
+    def late_beats(self, upto: int, most: int) -> list[Key]:
         """Instance, serial and number of attempts without a sign of life, so many at most."""
         ...
 

@@ -18,8 +18,10 @@ from .database import MEMORY
 from .engine import Engine
 from .handle import Run
 from .implementations import Function, driven_with, implementations_for
+from .opening import assembled
 from .permissions import Permissions, checked_permissions
 from .sending import checked_id
+from .stimuli import begin
 
 if TYPE_CHECKING:
     from wfsim.model.functions import Python
@@ -151,9 +153,10 @@ def start(
     name = None if id is None else checked_id(id)
     lease = _lease(store, known, activities, clock, permissions)
     try:
-        lease.engine.carry_out(driven_with(workflow, family))
+        lease.engine.workplace.carry_out(driven_with(workflow, family))
         lease.engine.run()
-        row = lease.engine.begin(workflow, known, input, id=name, seed=seed)
+        core = lease.engine.core
+        row = begin(core, core.families.of(workflow, known), input, id=name, seed=seed)
     except BaseException:
         lease.release()
         raise
@@ -203,7 +206,7 @@ def reopen(
     lease = _lease(store, as_catalogue(catalogue), None, clock, permissions)
     try:
         lease.engine.core.families.give(functions)
-        row = lease.engine.take_up(checked_id(id), activities)
+        row = lease.engine.workplace.take_up(checked_id(id), activities)
         lease.engine.run()
     except BaseException:
         lease.release()
@@ -217,14 +220,14 @@ def leased(store: Where, clock: Clock | None) -> Lease:
         if isinstance(store, Engine):
             shared = _Shared(store, None, leases=1)
         elif store is None:
-            shared = _Shared(Engine(MEMORY, None, {}, clock=clock, worker="local"), None)
+            shared = _Shared(assembled(MEMORY, None, {}, clock=clock, worker="local"), None)
         else:
             address = address_of(store)
             place = os.path.realpath(address.removeprefix("sqlite:///")) if "sqlite" in address else address
             # A forked process must not write through its parent's connections, hence the process id.
             key = (os.getpid(), place)
             if key not in _shared:
-                _shared[key] = _Shared(Engine(address, None, {}, clock=clock, worker="local"), key)
+                _shared[key] = _Shared(assembled(address, None, {}, clock=clock, worker="local"), key)
             shared = _shared[key]
         shared.leases += 1
         return Lease(shared)
@@ -241,8 +244,8 @@ def _lease(
     lease = leased(store, clock)
     try:
         if given is not None:
-            lease.engine.permit(given)
-        lease.engine.know(known, activities, drives=not isinstance(store, Engine))
+            lease.engine.workplace.permit(given)
+        lease.engine.workplace.know(known, activities, drives=not isinstance(store, Engine))
     except BaseException:
         lease.release()
         raise

@@ -87,7 +87,7 @@ class Scheduler:
         self._lease = leased(store, clock)
         try:
             if not isinstance(store, Engine):
-                self.engine.know(as_catalogue(catalogue), activities, drives=True)
+                self.engine.workplace.know(as_catalogue(catalogue), activities, drives=True)
             self.engine.run()
             self._lines = [self._line(name, workflow.schedules[name]) for name in names]
             for line in self._lines:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from wfsim.semantics.records import Record
 
-from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, KeyTaken, MoveRow, WorkerRow
+from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, Key, KeyTaken, MoveRow, WorkerRow
 from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
 from .texts import written
 
@@ -475,7 +475,7 @@ class SqlRows:
         if given:
             self.connection.execute(_BEAT, given)
 
-    def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
+    def late_beats(self, upto: int, most: int) -> list[Key]:
         """Instance, serial and number of attempts without a sign of life, so many at most."""
         found = self.connection.execute(_LATE, {"upto": upto, "most": most})
         return [(name, serial, attempt) for name, serial, attempt in found]

@@ -87,7 +87,7 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
         _begun(engine, functions)
         _watch(engine, stop, patience)
         tell("worker_stopping", grace=grace)
-        engine.drain(grace)
+        engine.workplace.drain(grace)
     finally:
         try:
             engine.close(LAST)
@@ -100,7 +100,7 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
 
 
 def _begun(engine: Engine, functions: Iterable[str]) -> None:
-    known, pools = engine.carried_out, pools_of(engine.workflows.all_versions())
+    known, pools = engine.workplace.carried_out, pools_of(engine.workflows.all_versions())
     tell("worker_started", database=engine.core.database.shown, worker=engine.worker, activities=known)
     for group in engine.groups or ():
         if group not in (DEFAULT, *pools):

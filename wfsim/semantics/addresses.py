@@ -5,16 +5,11 @@ Importing this loads no numba.
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import Any
 
+from .bounds import CHECKED
 from .later import Later
-
-CHECKED = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
-"""Whether rows are arrays whose bounds are checked."""
-LINE = 64
-"""Bytes of a line of the processor's cache."""
 
 
 def given(arrays: Any) -> Any:

@@ -18,7 +18,7 @@ from numba import extending, types
 from numba.core import cgutils
 from numba.core.typing import templates
 
-from .addresses import CHECKED, LINE
+from .bounds import CHECKED, LINE
 
 # numba's own type stubs know little of these.
 _numba: Any = extending

@@ -2,128 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections import ChainMap
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from wfsim.model.catalogue import Catalogue
-from wfsim.model.declared import FieldType
-from wfsim.model.duration import Duration
-from wfsim.model.elements import Datum, Outcome, Region, State, Transition, Unhandled, Variable
-from wfsim.model.expression_tree import (
-    NOW,
-    Expression,
-    Literal,
-    Name,
-    Template,
-    TemplateLiteral,
-    is_constant,
-    names,
-)
-from wfsim.model.misfits import held_shapes, may_not_fit
-from wfsim.model.operations import (
-    Action,
-    CompensateAction,
-    Compensation,
-    ForEach,
-    Operation,
-    SendAction,
-    SetVariableAction,
-)
+from wfsim.model.elements import Outcome, Region, State, Transition
+from wfsim.model.expression_tree import NOW, names
+from wfsim.model.operations import ForEach
 from wfsim.model.owned import variable_of
-from wfsim.model.retrying import policies, policy_of
-from wfsim.model.shapes import Shape, fitted, plain
-from wfsim.model.static import static_type
-from wfsim.model.uses import (
-    RESERVED_PAYLOADS,
-    addressed,
-    declared_activities,
-    declared_events,
-    declared_variables,
-    fields_in,
-    invoked,
-    scoped,
-    uses,
-)
-from wfsim.model.values import ValueType, coerce
+from wfsim.model.uses import addressed, fields_in, invoked, uses
 from wfsim.model.workflow import Workflow
 
+from .action_code import Actions
 from .codes import (
     ACTIVITY,
-    ANY,
-    BOOLEAN,
     CLOSE_ABANDON,
     CLOSE_CANCEL,
     CLOSE_TERMINATE,
-    COMPENSATE,
     FAILURE,
-    FAULT,
     FOR_EACH,
-    INTEGER,
     INVOKE,
-    LIST,
     NONE,
-    NUMBER,
-    OBJECT,
-    OP_END,
     PARALLEL,
-    RUN_ACTIVITY,
-    SEND,
-    SET_VARIABLE,
-    STRING,
     SUCCESS,
-    WHEN_ATTEMPTED,
-    WHEN_COMPLETED,
 )
-from .exact import millionths, or_none, whole_and_real
-from .expression_code import JUMPS, ExpressionCode, Place, can_raise
-from .layout import (
-    ActionRow,
-    ActivityRow,
-    Cell,
-    ChildRow,
-    ConstantRow,
-    EventRow,
-    FieldRow,
-    Head,
-    ListenerRow,
-    OpRow,
-    ParameterRow,
-    RegionRow,
-    RetryRow,
-    Rows,
-    StateRow,
-    TransitionRow,
-    VariableRow,
-)
-from .program import HostExpression, Program
+from .declarations import Declarations, undo_of
+from .layout import ChildRow, EventRow, ListenerRow, RegionRow, StateRow, TransitionRow
+from .program import Program
 from .rows import ITEM
+from .sheet import Sheet
 from .sizes import set_sizes
-from .texts import Texts
-
-TYPES = {
-    ValueType.STRING: STRING,
-    ValueType.INTEGER: INTEGER,
-    ValueType.TIMESTAMP: INTEGER,
-    ValueType.NUMBER: NUMBER,
-    ValueType.BOOLEAN: BOOLEAN,
-    ValueType.LIST: LIST,
-    ValueType.OBJECT: OBJECT,
-    ValueType.ANY: ANY,
-}
-
 
 CLOSINGS = {"cancel": CLOSE_CANCEL, "terminate": CLOSE_TERMINATE, "abandon": CLOSE_ABANDON}
-POLICIES = {Unhandled.REJECT: 0, Unhandled.DEFER: 1, Unhandled.DISCARD: 2}
 
-
-# `after` and `automatic` have no payload; those of the others are in `RESERVED_PAYLOADS`.
-BUILT_IN = ("done", "error", "timeout", "after", "automatic", "cancel_requested", "workflow_timeout")
-
-
-R = TypeVar("R")
-_Fields: TypeAlias = Mapping[str, int]
 _Children: TypeAlias = Mapping[tuple[str, str | None], Workflow]
 
 
@@ -191,267 +104,71 @@ class _Compiler:
         self.family = family
         self.workflow = workflow = family[0]
         self.children = children
-        self.erased = erased
-        self.symbolic = symbolic
-        self.rows: Rows = [Head()]
-        self.names: list[str | None] = [workflow.name]
-        self.texts = Texts()
-        self.host: list[HostExpression] = []
-        self.deepest = 1
-        self.variables = dict(declared_variables(workflow))
-        self.events = dict(declared_events(workflow))
-        self.activities = dict(declared_activities(workflow))
-        self.variable_index = {name: k for k, name in enumerate(self.variables)}
-        self.variable_shapes = {name: variable.shape for name, variable in self.variables.items()}
-        self.field_shapes: dict[str, Shape] = {}
-        for event in self.events.values():
-            for name, field in event.payload.items():
-                alike = self.field_shapes.get(name, field.shape).kind is field.kind
-                self.field_shapes[name] = plain(field.kind if alike else ValueType.ANY)
+        self.sheet = Sheet(workflow, erased, symbolic)
+        self.declared = Declarations(self.sheet, workflow)
         self.regions = list(workflow.regions())
-        self.fields = self._payload_fields()
-        self.event_rows: dict[str, int] = {}
-        self.activity_rows: dict[str, int] = {}
         self.state_rows: dict[str, int] = {}
         self.region_rows: dict[str, int] = {}
+        self.actions = Actions(self.sheet, self.declared, ChainMap(self.state_rows, self.region_rows))
         self.transitions: dict[int, Transition] = {}
         self.transition_numbers: dict[int, int] = {}
-        self.initial_cells: list[Cell] = []
         self.child_workflows: dict[int, Workflow | None] = {}
-        self.shapes: dict[int, Shape] = {}
-        # The fields of the event that the transition which is being compiled may read.
-        self.taken: Mapping[str, Shape] | None = None
 
     def program(self) -> Program:
         """All rows, and the head that knows where they lie."""
-        head: Head = self.rows[0]
-        head.first_variable, head.n_variables = self._variables()
-        self._activities()
-        self._events()
+        sheet, declared = self.sheet, self.declared
+        declared.add_variables()
+        declared.add_activities()
+        declared.add_events()
         self._regions()
-        self._policies()
+        declared.add_policies()
         # Where expressions are questions to the surroundings, no time answers them.
-        open_ = not (self.erased or self.symbolic)
-        head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
-        set_sizes(self.workflow, self.rows, self.deepest)
+        open_ = not (sheet.erased or sheet.symbolic)
+        sheet.head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
+        set_sizes(self.workflow, sheet.rows, sheet.deepest)
         return Program(
             workflow=self.workflow,
             family=self.family,
-            rows=self.rows,
-            names=self.names,
-            texts=self.texts,
-            host=self.host,
-            erased=self.erased,
-            symbolic=self.symbolic,
-            variables=self.variables,
-            events=self.events,
-            activities=self.activities,
-            event_rows=self.event_rows,
-            event_fields=self.fields,
-            activity_rows=self.activity_rows,
+            rows=sheet.rows,
+            names=sheet.names,
+            texts=sheet.texts,
+            host=sheet.host,
+            erased=sheet.erased,
+            symbolic=sheet.symbolic,
+            variables=declared.variables,
+            events=declared.events,
+            activities=declared.activities,
+            event_rows=declared.event_rows,
+            event_fields=declared.fields,
+            activity_rows=declared.activity_rows,
             state_rows=self.state_rows,
             region_rows=self.region_rows,
             transitions=self.transitions,
             transition_numbers=self.transition_numbers,
-            initial_cells=self.initial_cells,
+            initial_cells=declared.initial_cells,
             children=self.child_workflows,
-            shapes=self.shapes,
+            shapes=declared.shapes,
             functions=self.workflow.given,
         )
 
-    # --- helpers ---------------------------------------------------------------------------------
-
-    def add(self, row: R, name: str | None = None) -> tuple[int, R]:
-        """Append a row; returns its number and itself."""
-        self.rows.append(row)
-        self.names.append(name)
-        return len(self.rows) - 1, row
-
-    def text(self, text: str) -> int:
-        return self.texts.handle(text)
-
-    def _payload_fields(self) -> dict[str, dict[str, int]]:
-        """For each event its payload fields and the cells they lie in; cell 0 is for the rest of the payload."""
-        fields: dict[str, list[str]] = {name: list(event.payload) for name, event in self.events.items()}
-        for name in BUILT_IN:
-            fields[name] = list(RESERVED_PAYLOADS.get(name, ()))
-        for use in uses(self.workflow):
-            if use.event is not None:
-                read = fields["error" if use.event.startswith("error.") else use.event]
-                for used in names(use.tree):
-                    if isinstance(used, Name) and used.scope == "event" and used.field not in read:
-                        read.append(used.field)
-        for message in (each.sends for each in self.workflow.operations()):
-            if message is not None and message.event in self.events:
-                own = fields[message.event]
-                own.extend(name for name in message.inputs if name not in own)
-        return {name: {used: k + 1 for k, used in enumerate(listed)} for name, listed in fields.items()}
-
-    # --- tables ----------------------------------------------------------------------------------
-
-    def _variables(self) -> tuple[int, int]:
-        rows = {name: self._typed(name, variable.shape) for name, variable in self.variables.items()}
-        cells = {name: self._initial(variable) for name, variable in self.variables.items()}
-        constants = {
-            name: self.add(ConstantRow(cells[name].tag, cells[name].whole, cells[name].real))[0]
-            for name, variable in self.variables.items()
-            if variable.transient or isinstance(variable, Datum)
-        }
-        head: Head = self.rows[0]
-        first_variable = len(self.rows)
-        for name, variable in self.variables.items():
-            row = rows[name]
-            row.optional = 1 if variable.optional else 0
-            row.input = 1 if variable.input else 0
-            row.output = 1 if variable.output else 0
-            row.saturate = 1 if variable.overflow == "saturate" else 0
-            if self.erased or self.symbolic:
-                row = VariableRow(name=row.name, input=row.input, output=row.output)
-            row.initial = constants.get(name, NONE)
-            row.transient = 1 if variable.transient else 0
-            head.transients += row.transient
-            number, _ = self.add(row, name)
-            self.shapes[number] = variable.shape
-            self.initial_cells.append(cells[name])
-        return first_variable, len(self.variables)
-
-    def _initial(self, variable: Variable) -> Cell:
-        cell = Cell()
-        self.texts.encode(None if variable.initial is None else fitted(variable.shape, variable.initial), cell)
-        return cell
-
-    def _typed(self, name: str, shape: Shape) -> VariableRow:
-        """A row that says what values of a declared type are, with rows before it for those that are listed."""
-        row = VariableRow(name=self.text(name), type=TYPES[shape.kind], optional=1 if shape.optional else 0)
-        if shape.values is not None:
-            row.first_allowed = len(self.rows)
-            for value in shape.values:
-                cell = Cell()
-                self.texts.encode(coerce(shape.kind, value), cell)
-                self.add(ConstantRow(cell.tag, cell.whole, cell.real))
-            row.end_allowed = len(self.rows)
-        low, high = shape.bounds
-        if low is not None:
-            row.bounded_below = 1
-            row.lowest, row.lowest_real = whole_and_real(low, up=True)
-        if high is not None:
-            row.bounded_above = 1
-            row.highest, row.highest_real = whole_and_real(high, up=False)
-        row.deep = 1 if shape.deep else 0
-        return row
-
-    def _activities(self) -> None:
-        results: dict[str, int] = {}
-        for name, activity in self.activities.items():
-            if activity.result is not None and not self.erased and not (self.symbolic and self._is_taken_up(name)):
-                shape = activity.result.shape
-                row = VariableRow(name=self.text(name)) if self.symbolic else self._typed(name, shape)
-                results[name], _ = self.add(row, name)
-                self.shapes[results[name]] = shape
-        first = len(self.rows)
-        places = {name: first + k for k, name in enumerate(self.activities)}
-        for name, activity in self.activities.items():
-            undo, undo_when = _undo(places, activity.compensate_with)
-            timeout = activity.timeout if activity.timeout is not None else self.workflow.timeouts.activity
-            self.activity_rows[name], _ = self.add(
-                ActivityRow(
-                    name=self.text(name),
-                    version=NONE if activity.version is None else self.text(str(activity.version)),
-                    start_to_close=or_none(timeout),
-                    schedule_to_start=or_none(activity.schedule_to_start),
-                    schedule_to_close=or_none(activity.schedule_to_close),
-                    heartbeat=or_none(activity.heartbeat),
-                    timeout_policy=policy_of(policies(self.workflow, name), "Timeout.start_to_close"),
-                    undo=undo,
-                    undo_when=undo_when,
-                    result=results.get(name, NONE),
-                ),
-                name,
-            )
-
-    def _is_taken_up(self, activity: str) -> bool:
-        """Whether a variable takes up what an activity gives, and so says which values that may be."""
-        operations = self.workflow.operations()
-        return any(each.runs == activity and each.written is not None for each in operations)
-
-    def _policies(self) -> None:
-        for name, number in self.activity_rows.items():
-            row: ActivityRow = self.rows[number]
-            row.first_policy = len(self.rows)
-            for policy in policies(self.workflow, name):
-                self.add(
-                    RetryRow(
-                        max_attempts=policy.max_attempts,
-                        initial_interval=int(policy.initial_interval),
-                        max_interval=int(policy.max_interval),
-                        coefficient=millionths(policy.backoff_coefficient),
-                        jitter=millionths(policy.jitter),
-                    )
-                )
-            row.end_policy = len(self.rows)
-
-    def _events(self) -> None:
-        first_fields: dict[str, int] = {}
-        for name, fields in self.fields.items():
-            declared = self.events[name].payload if name in self.events else {}
-            rows = [self._field(used, declared.get(used), bool(declared)) for used in fields]
-            first_fields[name] = len(self.rows)
-            for used, row in zip(fields, rows, strict=True):
-                number, _ = self.add(row)
-                if used in declared:
-                    self.shapes[number] = declared[used].shape
-        head: Head = self.rows[0]
-        head.first_event = len(self.rows)
-        for name, fields in self.fields.items():
-            event = self.events.get(name)
-            policy = (event.unhandled if event else None) or self.workflow.unhandled
-            number, _ = self.add(
-                EventRow(
-                    name=self.text(name),
-                    outside=1 if event else 0,
-                    unhandled=POLICIES[policy],
-                    first_field=first_fields[name],
-                    n_fields=len(fields),
-                ),
-                name,
-            )
-            self.event_rows[name] = number
-        head.n_events = len(self.fields)
-        # Payload cells also hold an activity's result and inputs, for its later attempts and its compensator.
-        most_inputs = max((len(each.inputs) for each in self.workflow.operations()), default=0)
-        head.n_fields = 1 + max(most_inputs, *(len(fields) for fields in self.fields.values()))
-        head.done, head.error, head.timeout, head.after, head.automatic = (
-            self.event_rows[name] for name in BUILT_IN[:5]
-        )
-        head.cancel_requested = self.event_rows["cancel_requested"]
-        head.workflow_timeout_event = self.event_rows["workflow_timeout"]
-
-    def _field(self, name: str, declared: FieldType | None, closed: bool) -> VariableRow:
-        """M7.1: an event with a declared payload has no other fields."""
-        if self.symbolic:
-            return VariableRow(name=self.text(name))
-        if declared is None:
-            return VariableRow(name=self.text(name), type=FAULT if closed else ANY)
-        row = self._typed(name, declared.shape)
-        row.optional = 1 if declared.optional else 0
-        return row
-
     def _regions(self) -> None:
         """Regions in preorder, their states, and transitions grouped by source state in file order."""
-        head: Head = self.rows[0]
-        head.root = head.first_region = len(self.rows)
+        head = self.sheet.head
+        head.root = head.first_region = len(self.sheet.rows)
         head.n_regions = len(self.regions)
         by_path: dict[tuple[str, ...], int] = {}
         for path, _region in self.regions:
-            by_path[path], _ = self.add(RegionRow(name=self.text("/".join(path))), "/".join(path))
+            by_path[path], _ = self.sheet.add(RegionRow(name=self.sheet.text("/".join(path))), "/".join(path))
             self.region_rows["/".join(path)] = by_path[path]
         for path, region in self.regions:
-            row: RegionRow = self.rows[by_path[path]]
-            row.first_state = len(self.rows)
+            row: RegionRow = self.sheet.rows[by_path[path]]
+            row.first_state = len(self.sheet.rows)
             for state in region.states:
-                number, _ = self.add(StateRow(name=self.text(_path(path, state.name))), _path(path, state.name))
+                number, _ = self.sheet.add(
+                    StateRow(name=self.sheet.text(_path(path, state.name))), _path(path, state.name)
+                )
                 self.state_rows[_path(path, state.name)] = number
-            row.end_state = len(self.rows)
+            row.end_state = len(self.sheet.rows)
             row.initial = self.state_rows[_path(path, region.initial_state)]
             inside = [other for other in by_path if other[: len(path)] == path]
             row.end_region = by_path[path] + len(inside)
@@ -471,72 +188,72 @@ class _Compiler:
         states = {state.name: state for state in region.states}
         for k, transition in enumerate(region.transitions):
             event = _event_name(transition)
-            fields = self.fields[event]
+            fields = self.declared.fields[event]
             if transition.event is not None:
-                self.taken = fields_in(self.workflow, states[transition.from_], transition.event)
+                self.actions.taken = fields_in(self.workflow, states[transition.from_], transition.event)
             row = TransitionRow(
                 number=first_number + k,
                 region=number,
                 source=self.state_rows[_path(path, transition.from_)],
                 target=NONE if transition.to is None else self.state_rows[_path(path, transition.to)],
-                event=self.event_rows[event],
+                event=self.declared.event_rows[event],
             )
             if transition.event is not None and transition.event.startswith("error."):
-                row.error_source = self.text(transition.event.removeprefix("error."))
-            row.after, row.after_code = self._deadline(transition.after, transition.after_tree)
+                row.error_source = self.sheet.text(transition.event.removeprefix("error."))
+            row.after, row.after_code = self.actions.deadline(transition.after, transition.after_tree)
             if transition.at_tree is not None:
-                row.at_code = self._code(transition.at_tree, {}, "moment")
+                row.at_code = self.actions.code(transition.at_tree, {}, "moment")
             if transition.condition_tree is not None:
-                row.condition = self._code(transition.condition_tree, fields, "condition")
-            pre = self._actions(transition.pre_actions, fields)
-            post = self._actions(transition.post_actions, fields)
-            row.first_pre, row.end_pre = self._block(pre)
-            row.first_post, row.end_post = self._block(post)
-            self.taken = None
+                row.condition = self.actions.code(transition.condition_tree, fields, "condition")
+            pre = self.actions.rows_of(transition.pre_actions, fields)
+            post = self.actions.rows_of(transition.post_actions, fields)
+            row.first_pre, row.end_pre = self.actions.block(pre)
+            row.first_post, row.end_post = self.actions.block(post)
+            self.actions.taken = None
             ready[k] = row
         leaving: dict[str, list[int]] = {state.name: [] for state in region.states}
         for k, transition in enumerate(region.transitions):
             leaving[transition.from_].append(k)
         for state in region.states:
-            owner: StateRow = self.rows[self.state_rows[_path(path, state.name)]]
-            owner.first_transition = len(self.rows)
+            owner: StateRow = self.sheet.rows[self.state_rows[_path(path, state.name)]]
+            owner.first_transition = len(self.sheet.rows)
             timers = 1
             for k in leaving[state.name]:
                 transition = region.transitions[k]
                 if transition.timed:
                     ready[k].timer = timers
                     timers += 1
-                at, _ = self.add(ready[k], str(transition))
+                at, _ = self.sheet.add(ready[k], str(transition))
                 self.transitions[at] = transition
                 self.transition_numbers[at] = first_number + k + 1
-            owner.end_transition = len(self.rows)
+            owner.end_transition = len(self.sheet.rows)
             owner.n_timers = timers
 
     def _state(self, path: tuple[str, ...], state: State, by_path: Mapping[tuple[str, ...], int]) -> None:
-        row: StateRow = self.rows[self.state_rows[_path(path, state.name)]]
+        row: StateRow = self.sheet.rows[self.state_rows[_path(path, state.name)]]
         row.region = by_path[path]
         row.terminal = 1 if state.is_terminal else 0
         row.outcome = FAILURE if state.outcome is Outcome.FAILURE else SUCCESS
         timeout = state.timeout
         if timeout is None and not path:
             timeout = self.workflow.timeouts.states.get(state.name)
-        row.timeout, row.timeout_code = self._deadline(timeout, state.timeout_tree)
-        row.first_entry, row.end_entry = self._block(self._actions(state.entry_actions, {}))
-        row.first_exit, row.end_exit = self._block(self._actions(state.exit_actions, {}))
+        row.timeout, row.timeout_code = self.actions.deadline(timeout, state.timeout_tree)
+        row.first_entry, row.end_entry = self.actions.block(self.actions.rows_of(state.entry_actions, {}))
+        row.first_exit, row.end_exit = self.actions.block(self.actions.rows_of(state.exit_actions, {}))
         if state.data:
-            row.first_datum = self._variable_row(variable_of((*path, state.name), next(iter(state.data))))
+            row.first_datum = self.declared.variable_row(variable_of((*path, state.name), next(iter(state.data))))
             row.end_datum = row.first_datum + len(state.data)
         if state.activity is not None:
             row.work = ACTIVITY
-            row.activity = self.activity_rows[state.activity.name]
-            row.first_input, row.end_input = self._parameters(state.activity, {})
+            row.activity = self.declared.activity_rows[state.activity.name]
+            row.first_input, row.end_input = self.actions.parameters(state.activity, {})
         elif state.invoke is not None:
             row.work = INVOKE
             row.parent_close = CLOSINGS[state.invoke.parent_close]
-            row.first_input, row.end_input = self._parameters(state.invoke, {})
+            row.first_input, row.end_input = self.actions.parameters(state.invoke, {})
             row.activity = self._child(state.invoke.workflow, state.invoke.version)
-            child: ChildRow = self.rows[row.activity]
-            child.undo, child.undo_when = _undo(self.activity_rows, state.invoke.compensate_with)
+            child: ChildRow = self.sheet.rows[row.activity]
+            child.undo, child.undo_when = undo_of(self.declared.activity_rows, state.invoke.compensate_with)
         elif state.for_each is not None:
             self._for_each(row, state.for_each)
         elif state.parallel is not None:
@@ -546,11 +263,11 @@ class _Compiler:
             wanted = state.parallel.join
             row.join = row.n_regions if wanted == "all" else 1 if wanted == "any" else int(wanted)
         if state.work is not None:
-            row.result_variable = self._taker(state.work)
+            row.result_variable = self.actions.taker(state.work)
 
     def _for_each(self, row: StateRow, work: ForEach) -> None:
         row.work = FOR_EACH
-        row.items = self._code(work.items_tree, {}, "items")
+        row.items = self.actions.code(work.items_tree, {}, "items")
         row.max_parallel = work.max_parallel or 0
         row.collect = 1 if work.on_failure == "collect" else 0
         row.tolerated, row.tolerated_share = work.tolerated
@@ -558,177 +275,32 @@ class _Compiler:
             row.runs_children = 1
             row.activity = self._child(work.workflow, work.version)
         else:
-            row.activity = self.activity_rows[work.activity or ""]
-        row.first_input, row.end_input = self._parameters(work, {work.as_: ITEM}, "item")
+            row.activity = self.declared.activity_rows[work.activity or ""]
+        row.first_input, row.end_input = self.actions.parameters(work, {work.as_: ITEM}, "item")
 
     def _child(self, name: str, version: str | None) -> int:
         """A row for a workflow that a state runs; its version is the one chosen from the catalogue, if there is one."""
         child = self.children.get((name, version))
         told = version if child is None else child.version
-        number, _ = self.add(ChildRow(name=self.text(name), version=NONE if told is None else self.text(told)), name)
+        number, _ = self.sheet.add(
+            ChildRow(name=self.sheet.text(name), version=NONE if told is None else self.sheet.text(told)), name
+        )
         self.child_workflows[number] = child
         return number
 
     def _listeners(self, by_path: Mapping[tuple[str, ...], int]) -> None:
-        listening: dict[str, list[int]] = {name: [] for name in self.fields}
+        listening: dict[str, list[int]] = {name: [] for name in self.declared.fields}
         for path, region in self.regions:
             for transition in region.transitions:
                 regions = listening[_event_name(transition)]
                 if by_path[path] not in regions:
                     regions.append(by_path[path])
         for name, regions in listening.items():
-            row: EventRow = self.rows[self.event_rows[name]]
-            row.first_listener = len(self.rows)
+            row: EventRow = self.sheet.rows[self.declared.event_rows[name]]
+            row.first_listener = len(self.sheet.rows)
             for number in regions:
-                self.add(ListenerRow(region=number))
-            row.end_listener = len(self.rows)
-
-    # --- actions and expressions -----------------------------------------------------------------
-
-    def _variable_row(self, name: str) -> int:
-        head: Head = self.rows[0]
-        return head.first_variable + self.variable_index[name]
-
-    def _taker(self, operation: Operation) -> int:
-        """The row of the variable that takes its result."""
-        written = operation.written
-        return NONE if written is None else self._variable_row(written.variable)
-
-    def _actions(self, actions: Iterable[Action], fields: _Fields) -> list[ActionRow]:
-        """Rows of actions that follow one another.
-
-        Without conditions, of assignments in a row only the first that may fail is asked whether it does: to fail at
-        another one comes to the same, and a handler that fails itself, time and again, would be tried in all ways.
-        """
-        found, stands = list[ActionRow](), False
-        for action in actions:
-            row = self._action(action, fields)
-            if not isinstance(action, SetVariableAction):
-                stands = False
-            elif self.erased and action.on_failure == "abort" and self._may_fail(action):
-                if stands:
-                    row.code = self._code(TemplateLiteral(None), fields)
-                stands = True
-            found.append(row)
-        return found
-
-    def _may_fail(self, action: SetVariableAction) -> bool:
-        tree, variable = action.value_tree, self.variables[action.written.variable]
-        return can_raise(tree) or may_not_fit(tree, variable, held_shapes(self.variables), self.taken)
-
-    def _action(self, action: Action, fields: _Fields) -> ActionRow:
-        ignore = 1 if action.on_failure == "ignore" else 0
-        if isinstance(action, SetVariableAction):
-            name, template = action.written.variable, action.value_tree
-            if isinstance(template, (TemplateLiteral, Literal)) and template.value is not None:
-                template = type(template)(coerce(self.variables[name].kind, template.value))
-            return ActionRow(
-                action=SET_VARIABLE,
-                variable=self._variable_row(name),
-                code=self._code(template, fields, target=name),
-                ignore=ignore,
-            )
-        if isinstance(action, CompensateAction):
-            scope = NONE
-            if action.scope is not None:
-                (path,) = scoped(self.workflow, action.scope)
-                scope = {**self.region_rows, **self.state_rows}[path]
-            return ActionRow(action=COMPENSATE, scope=scope, ignore=ignore)
-        if isinstance(action, SendAction):
-            return self._send(action, fields)
-        first, end = self._parameters(action, fields)
-        return ActionRow(
-            action=RUN_ACTIVITY,
-            name=self.text(action.name),
-            activity=self.activity_rows[action.name],
-            first_input=first,
-            end_input=end,
-            variable=self._taker(action),
-            ignore=ignore,
-        )
-
-    def _send(self, action: SendAction, fields: Mapping[str, int]) -> ActionRow:
-        named, _ = self.add(FieldRow(self.text(action.event)), action.event)
-        first, end = self._parameters(action, fields)
-        places = self.fields.get(action.event, {}) if action.event in self.events else {}
-        for k, name in enumerate(action.inputs):
-            self.rows[first + k].cell = places.get(name, k + 1)
-        return ActionRow(
-            action=SEND,
-            event=named,
-            own_event=self.event_rows[action.event] if action.event in self.events else NONE,
-            code=self._code(action.receiver, fields, "receiver"),
-            key=NONE if action.key is None else self._code(action.key, fields, "key"),
-            first_input=first,
-            end_input=end,
-            ignore=1 if action.on_failure == "ignore" else 0,
-        )
-
-    def _block(self, rows: Iterable[ActionRow]) -> tuple[int, int]:
-        first = len(self.rows)
-        for row in rows:
-            self.add(row)
-        return first, len(self.rows)
-
-    def _parameters(self, operation: Operation, fields: _Fields, role: str = "value") -> tuple[int, int]:
-        coded = [(name, self._code(tree, fields, role)) for name, tree in operation.inputs.items()]
-        first = len(self.rows)
-        for name, code in coded:
-            self.add(ParameterRow(name=self.text(name), code=code))
-        return first, len(self.rows)
-
-    def _deadline(self, value: Duration | str | None, tree: Template | None) -> tuple[int, int]:
-        if tree is not None:
-            return NONE, self._code(tree, {}, "duration")
-        return NONE if value is None else int(Duration.of(value)), NONE
-
-    def _kind_of(self, expression: Expression) -> ValueType | None:
-        """The kind of a value, where it is the same for whatever event it may read."""
-        return static_type(expression, self.variable_shapes, self.field_shapes)
-
-    def _code(self, template: Template, fields: _Fields, role: str = "value", target: str | None = None) -> int:
-        """Compile an expression; returns the row of its first operation."""
-        is_number = target is not None and self.variables[target].kind is ValueType.NUMBER
-        place = Place(fields, role, target, is_number, reads_parts=not (self.erased or self.symbolic))
-        code = ExpressionCode(
-            self.texts,
-            self.host,
-            self.variable_index,
-            place,
-            kind_of=self._kind_of,
-            functions=list(self.workflow.functions),
-        )
-        plain = is_constant(template)
-        chosen = role in ("items", "receiver", "key")
-        misfit = (
-            self.erased
-            and target is not None
-            and may_not_fit(template, self.variables[target], held_shapes(self.variables), self.taken)
-        )
-        asked = self.erased and (role == "condition" or chosen or can_raise(template)) and not (plain and chosen)
-        if misfit:
-            depth = code.ask(template)
-            self.host[-1] = replace(self.host[-1], raises=True)
-        elif asked or (self.symbolic and (target is not None or not plain)):
-            depth = code.ask(template)
-        elif self.erased and not (plain and chosen):
-            depth = code.constant(0 if role in ("duration", "moment") else None)
-        else:
-            depth = code.compile(template)
-        self.deepest = max(self.deepest, depth)
-        first = len(self.rows)
-        for op in [*code.ops, OpRow(OP_END)]:
-            if op.op in JUMPS:
-                op.a += first
-            self.add(op)
-        return first
-
-
-def _undo(activities: Mapping[str, int], compensation: Compensation | None) -> tuple[int, int]:
-    """The row of a compensator, and from when on there is something to undo (M9.1)."""
-    if compensation is None:
-        return NONE, WHEN_COMPLETED
-    return activities[compensation.activity], WHEN_ATTEMPTED if compensation.when == "attempted" else WHEN_COMPLETED
+                self.sheet.add(ListenerRow(region=number))
+            row.end_listener = len(self.sheet.rows)
 
 
 def _event_name(transition: Transition) -> str:

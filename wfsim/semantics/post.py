@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import StartRefused
@@ -126,10 +126,7 @@ class PostOffice:
         """Raise StartRefused if an open instance of the workflow has this key (M7.2)."""
         other = None if key is None else self._by_key.get(_place(workflow, key))
         if other is not None:
-            raise StartRefused(
-                f"{workflow} has an open instance with the key {key!r} already: {other!r}. "
-                "Send it an event, or wait until it has closed."
-            )
+            raise key_taken(workflow, key, other)
 
     def closed(self, name: str) -> None:
         """An instance has closed: its key is free, and nothing reaches it any more."""
@@ -146,27 +143,13 @@ class PostOffice:
         if receiver is not None:
             return Handling("deliver", letter, receiver)
         program = self._programs.get(letter.to)
-        if program is None:
-            return Handling("send_back", letter, reason=f"no workflow {letter.to!r} is known here")
-        event = program.workflow.events.get(letter.event)
-        if event is None:
-            return Handling("send_back", letter, reason="undeclared")
-        if not event.starts:
-            return self._keep(letter, place, now, int(event.time_to_live))
-        inputs = {
-            name: value
-            for name, value in letter.payload.items()
-            if name in program.variables and program.variables[name].input and value is not None
-        }
+        handling = unreceived(letter, None if program is None else program.workflow, now)
+        if program is None or handling.what != "start":
+            return self._kept_if_so(handling, place)
         try:
-            key = correlation_key(program, checked_inputs(program, inputs))
+            return replace(handling, inputs=inputs_from(letter, program))
         except StartRefused as refusal:
             return Handling("send_back", letter, reason=str(refusal))
-        if _place(letter.to, key) != place:
-            return Handling(
-                "send_back", letter, reason=f"it would start an instance with the key {key!r}, not {letter.key!r}"
-            )
-        return Handling("start", letter, letter.id, letter.to, inputs)
 
     def overdue(self, now: int) -> list[Letter]:
         """Letters whose time to live is over, to be sent back as `expired`; earliest first."""
@@ -197,16 +180,77 @@ class PostOffice:
             return Handling("deliver", letter, receiver)
         if self._is_closed(receiver):
             return Handling("send_back", letter, reason="closed")
-        event = sender.events.get(letter.event)
-        return self._keep(letter, ("", receiver, None), now, 0 if event is None else int(event.time_to_live))
+        return self._kept_if_so(for_nobody(letter, sender, now), ("", receiver, None))
 
-    def _keep(self, letter: Letter, place: tuple[str, str, Value], now: int, time_to_live: int) -> Handling:
-        if time_to_live == 0:
-            return Handling("send_back", letter, reason="no_instance")
-        self._serial += 1
-        self._kept.setdefault(place, {})[letter.id] = (self._serial, letter)
-        heapq.heappush(self._due, (now + time_to_live, self._serial, place, letter.id))
-        return Handling("keep", letter, until=now + time_to_live)
+    def _kept_if_so(self, handling: Handling, place: tuple[str, str, Value]) -> Handling:
+        if handling.what == "keep":
+            letter = handling.letter
+            self._serial += 1
+            self._kept.setdefault(place, {})[letter.id] = (self._serial, letter)
+            heapq.heappush(self._due, (handling.until, self._serial, place, letter.id))
+        return handling
+
+
+def unreceived(letter: Letter, workflow: Workflow | None, now: int) -> Handling:
+    """What is to be done with a letter, sent now, to a key that no open instance has (M7.3).
+
+    Parameters
+    ----------
+    workflow
+        The newest version of the one that it is to, if that is known: its declaration of the event decides.
+
+    Returns
+    -------
+    Handling
+        To `start` an instance it needs `inputs_from` the letter.
+    """
+    if workflow is None:
+        return Handling("send_back", letter, reason=f"no workflow {letter.to!r} is known here")
+    event = workflow.events.get(letter.event)
+    if event is None:
+        return Handling("send_back", letter, reason="undeclared")
+    if event.starts:
+        return Handling("start", letter, letter.id, letter.to)
+    return _kept(letter, now, int(event.time_to_live))
+
+
+def for_nobody(letter: Letter, sender: Workflow, now: int) -> Handling:
+    """What is to be done with a letter to an instance that has not been there; its sender's declaration decides."""
+    event = sender.events.get(letter.event)
+    return _kept(letter, now, 0 if event is None else int(event.time_to_live))
+
+
+def _kept(letter: Letter, now: int, time_to_live: int) -> Handling:
+    if time_to_live == 0:
+        return Handling("send_back", letter, reason="no_instance")
+    return Handling("keep", letter, until=now + time_to_live)
+
+
+def inputs_from(letter: Letter, program: Program) -> dict[str, Value]:
+    """The inputs of an instance that a letter starts: the fields of its payload that are named like them (M7.3).
+
+    Raises
+    ------
+    StartRefused
+        If they are none, or the instance would have another key than the letter is to.
+    """
+    inputs = {
+        name: value
+        for name, value in letter.payload.items()
+        if name in program.variables and program.variables[name].input and value is not None
+    }
+    key = correlation_key(program, checked_inputs(program, inputs))
+    if _place(letter.to, key) != _place(letter.to, letter.key):
+        raise StartRefused(f"it would start an instance with the key {key!r}, not {letter.key!r}")
+    return inputs
+
+
+def key_taken(workflow: str, key: Value, other: str) -> StartRefused:
+    """The error of a start with the key of an open instance (M7.2)."""
+    return StartRefused(
+        f"{workflow} has an open instance with the key {key!r} already: {other!r}. "
+        "Send it an event, or wait until it has closed."
+    )
 
 
 @dataclass(frozen=True, slots=True)

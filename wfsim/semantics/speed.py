@@ -16,7 +16,7 @@ import numpy as np
 from wfsim.files import cache_root
 
 from . import layout
-from .addresses import CHECKED
+from .bounds import CHECKED
 from .codes import ABSENT, OP_ENDS, OP_STARTS
 from .later import njit
 
@@ -28,6 +28,7 @@ KERNEL_FILES = (
     "kernel.py",
     "speed.py",
     "later.py",
+    "bounds.py",
     "addresses.py",
     "bare.py",
     "linking.py",

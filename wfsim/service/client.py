@@ -14,6 +14,7 @@ from wfsim.model.yaml_io import dumps, loads
 from wfsim.runtime.explain import Explanation
 from wfsim.runtime.figures import Backlog, Due, Worker
 from wfsim.runtime.listing import Page
+from wfsim.runtime.names import AnyEngine
 from wfsim.runtime.sending import Answer, checked_id, payload_copy
 
 from .connection import Connection
@@ -56,8 +57,11 @@ def connect(url: str = "http://localhost:8080", *, key: str | None = None) -> Re
     return found
 
 
-class RemoteEngine:
-    """An engine behind a service; `connect` makes it. All methods may be called from any thread."""
+class RemoteEngine(AnyEngine[RemoteRun]):
+    """An engine behind a service; `connect` makes it. All methods may be called from any thread.
+
+    What has the names of `AnyEngine` is described there.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -70,7 +74,6 @@ class RemoteEngine:
     # --- definitions -----------------------------------------------------------------------------
 
     def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
-        """Instances may be started of these from now on; see `Engine.publish`."""
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
         for each in known.all_versions():
             self._connection.post("definitions", body={"definition": dumps(each)})
@@ -97,7 +100,6 @@ class RemoteEngine:
         seed: int | None = None,
         metadata: Mapping[str, Value] | None = None,
     ) -> RemoteRun:
-        """Start an instance; it is stored when this returns. See `Engine.start`."""
         if isinstance(workflow, Workflow):
             self.publish(workflow)
             name, version = workflow.name, workflow.version
@@ -112,12 +114,10 @@ class RemoteEngine:
         return RemoteRun(self, self._connection.post("instances", body=body)["id"])
 
     def get(self, id: str) -> RemoteRun:
-        """An instance, open or closed; see `Engine.get`."""
         self._connection.get("instances", str(id))
         return RemoteRun(self, str(id))
 
     def exists(self, id: str) -> bool:
-        """Whether there is an instance of this id."""
         try:
             self._connection.get("instances", id)
         except UnknownInstance:
@@ -135,7 +135,6 @@ class RemoteEngine:
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        """Instances, those that started last first, by pages; see `Engine.list`."""
         wanted = [status] if isinstance(status, str) else None if status is None else builtins.list(status)
         found = self._connection.get(
             "instances",
@@ -150,14 +149,12 @@ class RemoteEngine:
         return Page(tuple(map(listed_of, found["instances"])), found["after"])
 
     def children(self, id: str) -> builtins.list[RemoteRun]:
-        """The instances that an instance has started, in order of their starts."""
         found = self._connection.get("instances", id, "children")
         return [RemoteRun(self, each["id"]) for each in found["instances"]]
 
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
-        """Records of an instance after one, in order, with their metadata; see `Engine.records`."""
         found: builtins.list[tuple[Record, dict[str, Value] | None]] = []
         while limit is None or len(found) < limit:
             wanted = 1_000 if limit is None else min(limit - len(found), 1_000)
@@ -182,7 +179,6 @@ class RemoteEngine:
         expected_version: int | None = None,
         **fields: Value,
     ) -> Answer:
-        """Send an event to an instance; returns once it is stored. See `Engine.send`."""
         if not isinstance(event, str):
             raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
         body = {"event": event, "payload": payload_copy(payload, fields), "metadata": _mapping(metadata)}
@@ -200,7 +196,6 @@ class RemoteEngine:
         metadata: Mapping[str, Value] | None = None,
         expected_version: int | None = None,
     ) -> Answer:
-        """Give a command; returns once it is stored. See `Engine.control`."""
         checked = None if command_id is None else checked_id(command_id, "a command id")
         body = {"command": command, "reason": reason, "metadata": _mapping(metadata), "command_id": checked}
         told = self._connection.post("instances", id, "commands", body=body, expected_version=expected_version)
@@ -215,7 +210,6 @@ class RemoteEngine:
         command_id: str | None = None,
         metadata: Mapping[str, Value] | None = None,
     ) -> dict[str, Answer]:
-        """Give a command to several instances; what became of each, by id. See `Engine.control_all`."""
         body: dict[str, Value] = {"command": command, "reason": reason, "command_id": command_id}
         body["metadata"] = _mapping(metadata)
         body["ids"] = builtins.list(ids)
@@ -223,12 +217,10 @@ class RemoteEngine:
         return {name: Answer(told, told) for name, told in found.items()}
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
-        """Why an event cannot be taken now, or a state not be reached; see `Run.why_not`."""
         told = self._connection.post("instances", id, "why-not", body={"name": name, "payload": _mapping(payload)})
         return Explanation(told["name"], told["possible"], told["reasons"])
 
     def complete(self, correlation_id: str, result: Value = None) -> str:
-        """An attempt has succeeded, says somebody outside; see `Engine.complete`."""
         body = {"correlation_id": correlation_id, "result": result}
         return str(self._connection.post("activities", "complete", body=body)["answer"])
 
@@ -240,18 +232,15 @@ class RemoteEngine:
         *,
         retry_after: float | None = None,
     ) -> str:
-        """An attempt has failed, says somebody outside; see `Engine.fail`."""
         body = {"correlation_id": correlation_id, "error_type": error_type, "message": message}
         return str(self._connection.post("activities", "fail", body={**body, "retry_after": retry_after})["answer"])
 
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
-        """The work on an attempt goes on outside; see `Engine.heartbeat`."""
         body = {"correlation_id": correlation_id, "detail": detail}
         return bool(self._connection.post("activities", "heartbeat", body=body)["answer"] == "accepted")
 
     @property
     def workers(self) -> builtins.list[Worker]:
-        """The processes that work for the engine; see `Engine.workers`."""
         found = self._connection.get("workers")["workers"]
         for each in found:
             each["groups"] = None if each["groups"] is None else tuple(each["groups"])
@@ -260,12 +249,10 @@ class RemoteEngine:
 
     @property
     def backlog(self) -> builtins.list[Backlog]:
-        """How many attempts wait and are carried out, by group; see `Engine.backlog`."""
         names = Backlog.__slots__
         return [Backlog(**{name: each[name] for name in names}) for each in self._connection.get("queues")["queues"]]
 
     def due(self, limit: int = 100) -> builtins.list[Due]:
-        """What happens next by itself; see `Engine.due`."""
         return [Due(**each) for each in self._connection.get("due", limit=limit)["due"]]
 
     @property

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from wfsim.errors import EngineError
 from wfsim.runtime.courier import Courier
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import open_engine
 
 from .keys import DEFAULT, Keys, checked_namespace
 from .ledger import Ledger

@@ -17,7 +17,7 @@ from wfsim.errors import EngineError
 from wfsim.history.runs import definition_of
 from wfsim.model.uses import declared_activities
 from wfsim.runtime.clock import SystemClock
-from wfsim.runtime.executor import Attempt, Executor, Key, Report
+from wfsim.runtime.executor import Attempt, Executor, Report
 from wfsim.runtime.implementations import Implementations, implementations_for, use_of
 from wfsim.runtime.permissions import Permissions, checked_permissions
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
     from wfsim.runtime.implementations import Function
+    from wfsim.runtime.rows import Key
 
 BEATS = 0.5
 """Seconds between two signs of life; `context.sleep` ends as exactly."""

@@ -16,9 +16,10 @@ import pytest
 import wfsim as wf
 from tests.benchmarks.nets_bench import kanban
 from wfsim import cli, demo
+from wfsim.commands import terminal
+from wfsim.commands.printing import show_findings
 from wfsim.history.measures import interval
 from wfsim.model.stubs import stubs
-from wfsim.printing import show_findings
 
 ORDER, PUBLISHED = "models/order_processing.yaml", "models/published/order_processing.yaml"
 CLAIMS, KNOWN = "verification/order_processing.yaml", "verification/published/order_processing.yaml"
@@ -30,8 +31,8 @@ Command = Callable[..., tuple[int, str, str]]
 def wfsim(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run `wfsim …` in this process: exit code, what it printed, and what it complained."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cli, "out", cli.Console(width=200))
-    monkeypatch.setattr(cli, "err", cli.Console(width=200, stderr=True))
+    monkeypatch.setattr(terminal.out, "width", 200)
+    monkeypatch.setattr(terminal.err, "width", 200)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -125,7 +126,7 @@ def test_lint_of_the_published_model_names_its_defects(wfsim: Command) -> None:
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_lint_is_readable_at_any_width(wfsim: Command, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
-    monkeypatch.setattr(cli, "out", cli.Console(width=width))
+    monkeypatch.setattr(terminal.out, "width", width)
     _, out, _ = wfsim("lint", PUBLISHED)
     findings = wf.lint(wf.load(PUBLISHED))
     heads = [line for line in out.splitlines()[:-1] if not line.startswith("    ")]
@@ -141,8 +142,8 @@ def test_lint_is_readable_at_any_width(wfsim: Command, monkeypatch: pytest.Monke
 def test_lint_of_a_workflow_without_a_file_needs_no_place(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "out", cli.Console(width=80))
-    show_findings(cli.out, wf.lint(wf.Workflow.model_validate(wf.loads(STUCK).model_dump(by_alias=True))))
+    monkeypatch.setattr(terminal.out, "width", 80)
+    show_findings(terminal.out, wf.lint(wf.Workflow.model_validate(wf.loads(STUCK).model_dump(by_alias=True))))
     assert capsys.readouterr().out.startswith("warning  state-waits-forever\n    state 'a': it waits")
 
 
@@ -188,7 +189,7 @@ def test_verify_shows_a_shortest_trace_for_what_is_violated(wfsim: Command, tmp_
 
 
 def test_verify_is_readable_at_80_columns(wfsim: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "out", cli.Console(width=80))
+    monkeypatch.setattr(terminal.out, "width", 80)
     _, out, _ = wfsim("verify", PUBLISHED)
     lines = out.splitlines()
     assert max(map(len, lines)) <= 80

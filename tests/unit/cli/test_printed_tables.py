@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from wfsim.printing import show_table
+from wfsim.commands.printing import show_table
 
 HEADS = [("activity", False), ("attempts", True), ("p95_wait", True), ("p50_service", True), ("total_delay", True)]
 ROWS = [

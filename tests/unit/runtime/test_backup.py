@@ -19,7 +19,7 @@ from wfsim.errors import EngineError
 from wfsim.runtime import backup
 from wfsim.runtime.backup import back_up, restore
 from wfsim.runtime.database import Database
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import (
     AUDIT,
     DELIVERIES,

@@ -17,7 +17,7 @@ from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import POOLED, order
 from wfsim.errors import EngineError
 from wfsim.runtime.doctor import Diagnosis, Finding, diagnose
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, INSTANCES, LEAVING, SCHEMA_VERSION, WORKERS
 
 
@@ -84,7 +84,7 @@ def test_without_a_worker_it_says_which_to_start(address: str) -> None:
 def test_attempts_of_workers_that_are_gone_are_told(address: str) -> None:
     with open_engine(address, [order()]) as engine:
         engine.start("order", {"total": 1}, id="o").send("pay")
-        assert engine.core.take("o", 1, 1, "lost#1", 1) is not None
+        assert engine.core.take(("o", 1, 1), "lost#1", 1) is not None
         change(engine, sa.insert(WORKERS).values(id="lost#1", started=1, beat=1))
         found = diagnose(address)
         assert wrong(found) == ["workers", "attempts"]

@@ -13,7 +13,7 @@ from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
-from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import assembled
 from wfsim.runtime.run import reopen, start
 
 TEXT = """
@@ -69,7 +69,7 @@ def test_a_run_goes_on_in_another_process_with_what_it_is_given(tmp_path: Path) 
         assert run.status == "completed"
     with open_history(store, functions={"risk": more}) as history:
         assert not replay_all(history).differences
-    with Engine(f"sqlite:///{store}") as engine:
+    with assembled(f"sqlite:///{store}") as engine:
         engine.core.families.give({"risk": lambda n: n + 7})
         assert "1 of 1 instances did not go as their definitions say; first 'it'" in str(engine.check())
         with pytest.warns(UserWarning, match="'it' did not go as its definition says, and is left out"):

@@ -13,8 +13,8 @@ from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import open_engine
 from wfsim.runtime.handle import Run
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.run import reopen, start
 from wfsim.runtime.sql_rows import SqlRows
 

@@ -17,7 +17,7 @@ from tests.unit.runtime.test_workers import order
 from wfsim.errors import EngineError, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime import moving
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import DUE, INSTANCES
 
 

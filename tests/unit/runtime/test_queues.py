@@ -12,7 +12,7 @@ from tests.postgres import Server, serving
 from wfsim.errors import EngineError
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 
 ORDER: dict[str, Any] = {
     "name": "order",

@@ -17,7 +17,7 @@ from wfsim.errors import EngineError, EventRejected, RunStopped, StartRefused
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import assembled
 from wfsim.runtime.run import reopen, start
 from wfsim.runtime.sql_rows import SqlRows
 
@@ -249,7 +249,7 @@ def test_what_another_engine_on_the_store_does_is_seen_and_gone_on_with(tmp_path
     path, clock = tmp_path / "s.db", ManualClock()
     with (
         start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock, store=path) as run,
-        Engine(f"sqlite:///{path}", clock=clock, worker="other") as other,
+        assembled(f"sqlite:///{path}", clock=clock, worker="other") as other,
     ):
         other.send("i", "add", event_id="theirs")
         assert run.send("add", event_id="mine") == "accepted"
@@ -271,7 +271,7 @@ def test_a_timer_of_an_instance_that_another_engine_has_stepped_fires_once(tmp_p
     path, clock = tmp_path / "s.db", ManualClock()
     with (
         start(workflow(), activities={"f": lambda n: n}, id="i", clock=clock, store=path) as run,
-        Engine(f"sqlite:///{path}", clock=clock, worker="other") as other,
+        assembled(f"sqlite:///{path}", clock=clock, worker="other") as other,
     ):
         other.send("i", "add")
         clock.advance("1h")

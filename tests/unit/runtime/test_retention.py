@@ -22,7 +22,8 @@ from wfsim.errors import EngineError
 from wfsim.model.yaml_io import loads
 from wfsim.runtime import retention
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import DUE, INSTANCES, LEAVING, RECORDS, SEEN
 from wfsim.service.keys import Keys, Role
 from wfsim.service.ledger import Ledger
@@ -151,7 +152,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("where", ["_write", "_sync", "replace", "_remove", "rmtree"])
+@pytest.mark.parametrize("where", ["_write", "sync", "replace", "_remove", "rmtree"])
 def test_who_comes_after_one_that_was_killed_finishes_what_it_began(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,8 +164,8 @@ def test_who_comes_after_one_that_was_killed_finishes_what_it_began(
     with open_engine(f"sqlite:///{tmp_path}/runs.db", [order()]) as engine:
         fill(engine, 6)
         with monkeypatch.context() as patched:
-            holder: Any = retention if where.startswith("_") else retention.os if where == "replace" else None
-            if holder is None:
+            holder: Any = retention.os if where == "replace" else retention
+            if where == "rmtree":
                 # Somebody opens one again meanwhile, so the folder has to go, and that is interrupted.
                 write = retention._write
 

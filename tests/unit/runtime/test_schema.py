@@ -16,7 +16,7 @@ from tests.unit.runtime.test_queues import order
 from wfsim.errors import EngineError
 from wfsim.runtime import schema
 from wfsim.runtime.database import Database
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import (
     ATTEMPTS,
     AUDIT,

@@ -11,7 +11,7 @@ from tests.stored import open_history
 from wfsim.errors import EngineError, RunStopped, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock, SystemClock
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 from wfsim.runtime.run import reopen, start
 
 ORDER: dict[str, Any] = {

@@ -12,8 +12,9 @@ from wfsim.errors import ConflictError, InstanceExists, UnknownInstance, Unknown
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
 from wfsim.runtime.executor import ActivityContext, Later
+from wfsim.runtime.opening import open_engine
 
 ORDER: dict[str, Any] = {
     "name": "order",

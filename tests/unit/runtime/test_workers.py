@@ -16,8 +16,8 @@ from tests.postgres import Server, serving
 from tests.unit.runtime.test_queues import ORDER
 from wfsim.errors import EngineError
 from wfsim.model.workflow import Workflow
-from wfsim.runtime.engine import open_engine
 from wfsim.runtime.groups import QueueLimits, number_of, rate_of
+from wfsim.runtime.opening import open_engine
 
 SHOP = """
 from pathlib import Path
@@ -236,11 +236,11 @@ def test_attempts_of_a_higher_priority_come_first(tmp_path: Path) -> None:
 def test_who_has_taken_an_attempt_without_hearing_so_takes_it_again(tmp_path: Path) -> None:
     with open_engine(f"sqlite:///{tmp_path}/runs.db", [order()]) as engine:
         engine.start("order", {"total": 1}, id="o").send("pay")
-        first = engine.core.take("o", 1, 1, "me", 1)
+        first = engine.core.take(("o", 1, 1), "me", 1)
         assert first is not None
-        assert engine.core.take("o", 1, 1, "me", 1) is None
-        assert engine.core.take("o", 1, 1, "somebody", 1, again=True) is None
-        assert engine.core.take("o", 1, 1, "me", 1, again=True) == first
+        assert engine.core.take(("o", 1, 1), "me", 1) is None
+        assert engine.core.take(("o", 1, 1), "somebody", 1, again=True) is None
+        assert engine.core.take(("o", 1, 1), "me", 1, again=True) == first
         assert [each.kind for each in engine.get("o").records].count("activity_started") == 1
 
 

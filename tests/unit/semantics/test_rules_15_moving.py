@@ -11,8 +11,9 @@ from wfsim.errors import EngineError
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
 from wfsim.runtime.clock import ManualClock
-from wfsim.runtime.engine import Engine, open_engine
+from wfsim.runtime.engine import Engine
 from wfsim.runtime.moving import InstanceMove
+from wfsim.runtime.opening import open_engine
 
 FIRST = """\
 name: claim

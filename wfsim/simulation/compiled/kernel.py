@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.addresses import LINE, copy_rows, prefetch, reader, rows_from
+from wfsim.semantics.addresses import copy_rows, prefetch, reader, rows_from
+from wfsim.semantics.bounds import LINE
 from wfsim.semantics.codes import (
     ACTIVITY_FAILED,
     ACTIVITY_STARTED,

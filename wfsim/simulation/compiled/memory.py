@@ -9,8 +9,9 @@ import numpy as np
 
 from wfsim.model.duration import Duration
 from wfsim.semantics import speed
-from wfsim.semantics.addresses import LINE, given
+from wfsim.semantics.addresses import given
 from wfsim.semantics.arrays import to_array
+from wfsim.semantics.bounds import LINE
 from wfsim.semantics.codes import INBOX, NONE
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell

@@ -13,19 +13,12 @@ from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
 from wfsim.model.values import Value
 from wfsim.verification.workflows.conditions.choices import Choice, called
+from wfsim.verification.workflows.conditions.operations import needed_boolean
 from wfsim.verification.workflows.conditions.samples import can_be_null
 from wfsim.verification.workflows.conditions.symbols import Symbols, value_of
-from wfsim.verification.workflows.conditions.terms import (
-    NotTaken,
-    Term,
-    Truth,
-    both,
-    constant,
-    either,
-    needed_boolean,
-    opposite,
-)
+from wfsim.verification.workflows.conditions.terms import NotTaken, Term, constant
 from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.conditions.wishes import Comes, Differ, Wish
 
 

@@ -20,39 +20,25 @@ import z3
 
 from wfsim.model.functions import Given
 from wfsim.model.shapes import Shape, Signature
-from wfsim.model.values import (
-    EXACT_INTEGER,
-    FUNCTION,
-    NULL,
-    RANGE,
-    TYPE,
-    EvaluationFault,
-    Value,
-    ValueType,
-    kind_of,
-)
+from wfsim.model.values import EXACT_INTEGER, FUNCTION, NULL, RANGE, TYPE, EvaluationFault, Value, ValueType, kind_of
+from wfsim.verification.workflows.conditions.comparison import matches, order
+from wfsim.verification.workflows.conditions.operations import MOST_CASES
 from wfsim.verification.workflows.conditions.symbols import Symbols, kinds_of, plain_value
 from wfsim.verification.workflows.conditions.terms import (
     DOUBLE,
     LISTS,
-    MOST_CASES,
     Application,
     Case,
     NotTaken,
     Term,
-    Truth,
     alternatives,
-    both,
     constant,
     double,
-    either,
     in_order,
     limited,
-    matches,
-    opposite,
-    order,
     raised,
 )
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
 
 def apply(

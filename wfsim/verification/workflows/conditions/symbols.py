@@ -9,29 +9,19 @@ import z3
 from wfsim.model.declared import FieldType
 from wfsim.model.elements import Variable
 from wfsim.model.shapes import Shape
-from wfsim.model.values import (
-    LARGEST_INTEGER,
-    LARGEST_VALUE,
-    SMALLEST_INTEGER,
-    Value,
-    ValueType,
-)
+from wfsim.model.values import LARGEST_INTEGER, LARGEST_VALUE, SMALLEST_INTEGER, Value, ValueType
+from wfsim.verification.workflows.conditions.comparison import matches, order
 from wfsim.verification.workflows.conditions.terms import (
     Application,
     Case,
     Term,
-    Truth,
-    both,
     constant,
-    either,
     finite_double,
     fresh_double,
-    matches,
     number_of,
-    opposite,
-    order,
     text_of,
 )
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
 ANYTHING = ("boolean", "integer", "number", "string", "list", "object")
 

@@ -29,34 +29,32 @@ from wfsim.model.expressions import to_text
 from wfsim.model.shapes import Shape
 from wfsim.model.static import static_shape
 from wfsim.model.values import DIVISION, FIELD, FUNCTION, INDEX, NULL, OVERFLOW, RANGE, TYPE, Value
+from wfsim.verification.workflows.conditions.comparison import compare, contained, contained_somewhere
 from wfsim.verification.workflows.conditions.functions import apply
+from wfsim.verification.workflows.conditions.operations import (
+    arithmetic,
+    as_text,
+    conditional,
+    extreme,
+    first_set,
+    length,
+    logic,
+    minus,
+    negation,
+    on_texts,
+)
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     LISTS,
     NotTaken,
     Term,
-    Truth,
     alternatives,
-    arithmetic,
-    as_text,
-    compare,
-    conditional,
     constant,
-    contained,
-    contained_somewhere,
-    either,
-    extreme,
-    first_set,
     in_order,
-    length,
     limited,
-    logic,
-    minus,
-    negation,
-    on_texts,
-    opposite,
     raised,
 )
+from wfsim.verification.workflows.conditions.truths import Truth, either, opposite
 
 _MAY_RAISE = (TYPE, NULL, OVERFLOW, DIVISION, INDEX, FIELD)
 _CALLED_MAY_RAISE = (*_MAY_RAISE, RANGE, FUNCTION)

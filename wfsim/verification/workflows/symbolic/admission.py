@@ -8,20 +8,10 @@ import z3
 
 from wfsim.model.elements import Variable
 from wfsim.model.values import NULL, RANGE, TYPE, ValueType
+from wfsim.verification.workflows.conditions.comparison import matches, order
 from wfsim.verification.workflows.conditions.symbols import kinds_of
-from wfsim.verification.workflows.conditions.terms import (
-    Case,
-    Term,
-    Truth,
-    alternatives,
-    both,
-    constant,
-    either,
-    matches,
-    opposite,
-    order,
-    raised,
-)
+from wfsim.verification.workflows.conditions.terms import Case, Term, alternatives, constant, raised
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
 
 def fitted(variable: Variable, term: Term) -> Term:

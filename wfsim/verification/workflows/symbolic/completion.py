@@ -20,7 +20,8 @@ import z3
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, region_states
 from wfsim.verification.nets.limits import Limits
-from wfsim.verification.workflows.conditions.terms import NotTaken, Term, Truth, both, constant, either, opposite
+from wfsim.verification.workflows.conditions.terms import NotTaken, Term, constant
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.runs import Finding
 from wfsim.verification.workflows.space import WorkflowSpace

@@ -29,23 +29,20 @@ from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.values import set_null, set_whole
 from wfsim.verification.nets.limits import UNLIMITED
+from wfsim.verification.workflows.conditions.comparison import order
+from wfsim.verification.workflows.conditions.operations import needed_boolean
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     NotTaken,
     Term,
-    Truth,
     alternatives,
-    both,
     constant,
-    either,
     in_order,
     known_value,
     limited,
-    needed_boolean,
-    opposite,
-    order,
 )
 from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.admission import fitted
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.solving import solved

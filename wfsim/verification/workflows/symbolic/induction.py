@@ -33,7 +33,8 @@ from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.nets.limits import UNLIMITED, Limits
 from wfsim.verification.workflows.conditions.functions import Answered, answered
 from wfsim.verification.workflows.conditions.symbols import value_of
-from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both
+from wfsim.verification.workflows.conditions.terms import Case, Term
+from wfsim.verification.workflows.conditions.truths import Truth, both
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.patterns import BAD, Automaton
 from wfsim.verification.workflows.runs import Finding, Moments

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import z3
 
 from wfsim.verification.nets.limits import Limits
-from wfsim.verification.workflows.conditions.terms import Case, Term, Truth, both, constant, either, opposite, order
+from wfsim.verification.workflows.conditions.comparison import order
+from wfsim.verification.workflows.conditions.terms import Case, Term, constant
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import REFUTED, System
 

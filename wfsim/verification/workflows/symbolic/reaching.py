@@ -7,7 +7,7 @@ from collections.abc import Callable
 from wfsim.errors import NotCovered
 from wfsim.semantics.codes import COMPLETED
 from wfsim.verification.nets.limits import Limits
-from wfsim.verification.workflows.conditions.terms import Truth
+from wfsim.verification.workflows.conditions.truths import Truth
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.patterns import Automaton
 from wfsim.verification.workflows.ruled import Ruled

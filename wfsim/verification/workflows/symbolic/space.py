@@ -26,7 +26,8 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
 from wfsim.verification.nets.limits import UNLIMITED, Limits, OutOfTime
 from wfsim.verification.workflows.conditions.symbols import Symbols
-from wfsim.verification.workflows.conditions.terms import Term, Truth, both
+from wfsim.verification.workflows.conditions.terms import Term
+from wfsim.verification.workflows.conditions.truths import Truth, both
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.successors import Successors
 from wfsim.verification.workflows.symbolic.host import SymbolicHost

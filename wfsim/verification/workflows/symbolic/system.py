@@ -11,8 +11,10 @@ from wfsim.model.expressions import to_text
 from wfsim.semantics.snapshot import region_states
 from wfsim.verification.nets.limits import Limits
 from wfsim.verification.workflows.claims import Claim
-from wfsim.verification.workflows.conditions.terms import Term, Truth, both, constant, needed_boolean
+from wfsim.verification.workflows.conditions.operations import needed_boolean
+from wfsim.verification.workflows.conditions.terms import Term, constant
 from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.truths import Truth, both
 from wfsim.verification.workflows.patterns import BAD, Automaton
 from wfsim.verification.workflows.runs import Memory, Moments
 from wfsim.verification.workflows.symbolic.space import MOVING, Move, SymbolicSpace

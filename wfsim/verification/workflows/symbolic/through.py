@@ -27,7 +27,8 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import WorkCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.workflows.conditions.terms import Term, Truth, both, either, opposite
+from wfsim.verification.workflows.conditions.terms import Term
+from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.markers import Markers
 
 LISTED = Variable(type=ValueType.LIST, optional=True)

@@ -3,20 +3,13 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { around, centre, collapsed, middle, nearest } from "./geometry.ts";
 import { PanZoom } from "./panzoom.ts";
 import { ArrivalShape, EdgeShape, type End, Frame, Grip, NodeShape, type Shown, TagShape } from "./shapes.tsx";
-import { Twin } from "./twin.tsx";
+import { Twin, type TwinProps } from "./twin.tsx";
 import type { Box, Looks, Picture, Point } from "./types.ts";
 
-export interface DrawingProps {
-  picture: Picture;
+export interface DrawingProps extends TwinProps {
   looks: Looks;
-  label: string;
-  /** Role of what is lit, by identifier. */
-  lit?: Record<string, string>;
   /** Whether all that is not lit stands back. */
   only?: boolean;
-  /** What can happen at an element now, in words, by identifier. */
-  live?: Record<string, string>;
-  tokens?: Record<string, number>;
   /** Widths of edges in pixels, by identifier. */
   widths?: Record<string, number>;
   /** Words for what is marked, by identifier. */
@@ -26,7 +19,6 @@ export interface DrawingProps {
   chosen?: ReadonlySet<string>;
   /** Whether frames can be selected, too. */
   frames?: boolean;
-  onActivate?: (id: string) => void;
   onOpen?: (id: string) => void;
   /** `many`: with the Shift key. */
   onSelect?: (id: string, many: boolean) => void;

@@ -42,8 +42,6 @@ interface Scene {
   twins: Record<string, string[]>;
 }
 
-export const SPEEDS = [0.5, 1, 2, 5];
-
 /** Keeps the focus inside `root` when what has it goes away with a step. */
 function useKeptFocus(root: { current: HTMLElement | null }, changed: unknown) {
   const had = useRef<Element | null>(null);

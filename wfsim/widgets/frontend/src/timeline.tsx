@@ -1,5 +1,3 @@
-import { SPEEDS } from "./stepper.tsx";
-
 export interface StepData {
   title: string;
   time: string;
@@ -14,6 +12,8 @@ interface Props {
   onSpeed(speed: number): void;
   onJump(to: number): void;
 }
+
+const SPEEDS = [0.5, 1, 2, 5];
 
 /** Of a long run the steps around the current one are listed; the slider reaches all. */
 const AROUND = 40;

@@ -1,7 +1,19 @@
-import type { DrawingProps } from "./drawing.tsx";
+import type { Picture } from "./types.ts";
+
+/** What a drawing shows, and what can be done there: as a picture and in words. */
+export interface TwinProps {
+  picture: Picture;
+  label: string;
+  /** Role of what is lit, by identifier. */
+  lit?: Record<string, string>;
+  /** What can happen at an element now, in words, by identifier. */
+  live?: Record<string, string>;
+  tokens?: Record<string, number>;
+  onActivate?: (id: string) => void;
+}
 
 /** The drawing as a table, for those who read rather than look; what can happen is a button in it, too. */
-export function Twin(props: DrawingProps) {
+export function Twin(props: TwinProps) {
   const { picture, lit = {}, live = {}, tokens = {} } = props;
   const names = new Map([...picture.nodes, ...picture.groups].map((each) => [each.id, each.label || each.id]));
   const leaving = new Set(picture.edges.map((edge) => edge.source));

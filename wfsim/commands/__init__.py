@@ -1,0 +1,1 @@
+"""The commands of `wfsim`, by what they are about; `wfsim.cli` puts them together."""
