@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Record
 
 
+_AT_WORK: set[Engine] = set()
+"""Workers of this process: others rely on them, whether somebody here holds them or not. They end with `close`."""
+
+
 class Engine(AnyEngine[Run]):
     """Workflows run for real; `open_engine` makes it. All methods may be called from any thread.
 
@@ -79,6 +83,8 @@ class Engine(AnyEngine[Run]):
     def run(self) -> None:
         """Let things happen from now on, if this process does any of the work; asking twice is harmless."""
         self.workplace.run()
+        if self.workplace.lets_happen and not self.core.database.in_memory:
+            _AT_WORK.add(self)
 
     # --- queues ----------------------------------------------------------------------------------
 
@@ -497,6 +503,7 @@ class Engine(AnyEngine[Run]):
         if self._closed:
             return
         self._closed = True
+        _AT_WORK.discard(self)
         self._finalizer.detach()
         left = self.workplace.close(timeout)
         if self._pulled is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from wfsim.errors import HistoryError
+from wfsim.history import schema
 from wfsim.history.history import History, open_history
 from wfsim.history.writer import HistoryWriter
 from wfsim.model.workflow import Workflow
@@ -187,7 +188,7 @@ def test_another_format_is_refused(make: Any, tmp_path: Path) -> None:
     make(cases=2, into=path).history.close()
     with duckdb.connect(str(path)) as con:
         con.execute("UPDATE about SET format = 99")
-    with pytest.raises(HistoryError, match=r"written in format 99, this version reads 5"):
+    with pytest.raises(HistoryError, match=rf"written in format 99, this version reads {schema.FORMAT}"):
         open_history(path)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -200,6 +202,21 @@ def test_a_worker_without_a_database_says_so_and_ends(start: Callable[..., Worke
     out, err = worker.process.communicate(timeout=60)
     assert (worker.process.returncode, out) == (2, "")
     assert err.startswith("postgresql://nobody@127.0.0.1:1/none: it cannot be opened:")
+
+
+def test_a_worker_that_nobody_holds_goes_on_until_it_is_closed(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    worker = weakref.ref(open_engine(address, [Workflow.model_validate(ORDER)], {"charge": lambda total: "paid"}))
+    gc.collect()
+    with open_engine(address) as engine:
+        engine.start("order", {"total": 1}, id="o").send("pay")
+        engine.get("o").wait("shipped", timeout=60)
+    held = worker()
+    assert held is not None
+    held.close()
+    del held
+    gc.collect()
+    assert worker() is None
 
 
 def test_limits_of_a_group_hold_from_the_next_look_on_and_are_kept(tmp_path: Path) -> None:
