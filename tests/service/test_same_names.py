@@ -176,6 +176,24 @@ def test_waiting_says_where_it_stands(engine: Any) -> None:
     assert run.wait() == "dropped"
 
 
+def test_idle_is_a_state_where_one_is_called_so(engine: Any) -> None:
+    definition = {
+        "name": "machine",
+        "initial_state": "busy",
+        "events": {"rest": {}},
+        "states": [{"name": "busy"}, {"name": "idle"}, {"name": "off", "is_terminal": True}],
+        "transitions": [{"from": "busy", "event": "rest", "to": "idle"}],
+    }
+    engine.publish(wf.Workflow.model_validate(definition))
+    run = engine.start("machine")
+    with pytest.raises(WaitTimeout):
+        run.wait("idle", timeout=0.01)
+    run.send("rest")
+    assert run.wait("idle", timeout=30) == "idle"
+    other = engine.start("order", {"total": 3})
+    assert other.wait("idle", timeout=30) == "created"
+
+
 def test_what_cannot_be_sent_is_told(engine: Any) -> None:
     run = engine.start("order", {"total": 3}, id="o")
     with pytest.raises(WfsimError):

@@ -169,13 +169,12 @@ class RemoteRun(AnyRun):
 
     def wait(self, until: Until = None, timeout: Timeout = None) -> str:
         """Block until something holds; returns the state then. See `Run.wait`."""
-        if isinstance(until, str):
-            self._check_name(until)
+        idleness = isinstance(until, str) and self._is_idleness(until)
         now: dict[str, Any]
         wait = Wait(self.id, until, timeout, lambda: _stands(now))
         while True:
             now = self._look()
-            if self._holds(until, now):
+            if now["is_idle"] if idleness else self._holds(until, now):
                 return str(now["state"])
             self._something(now, wait.left(now["is_closed"], LOOK))
 
@@ -198,16 +197,17 @@ class RemoteRun(AnyRun):
             return bool(now["is_closed"])
         if callable(until):
             return bool(until(self))
-        if until == "idle":
-            return bool(now["is_idle"])
         return until in (*now["configuration"].values(), now["status"])
 
-    def _check_name(self, until: str) -> None:
+    def _is_idleness(self, until: str) -> bool:
+        """Whether `idle` is meant, and no state that is called so."""
         from wfsim.semantics.compile import compile_workflow
 
-        if until in STATUSES[1:] or until == "idle":
-            return
-        self._refuse_unknown(until, compile_workflow(self.workflow).state_rows)
+        if until in STATUSES[1:]:
+            return False
+        states = compile_workflow(self.workflow).state_rows
+        self._refuse_unknown(until, states)
+        return until not in states
 
     def __repr__(self) -> str:
         return f"<RemoteRun {self.id!r} at {self._engine.connection.url}>"
