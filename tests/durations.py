@@ -1,7 +1,7 @@
 """Writes `long.txt` from what tests took: `pytest --durations=0 … > report`, then `python -m tests.durations report`.
 
 Measured with two workers and nothing beside them. What takes long goes to `make test-long`, which CI runs as well; of a
-test with several cases the quickest stays, and so does the quickest test of a module.
+test with several cases the quickest stays, and so does the quickest test of a module, unless it takes very long.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from tests.conftest import LONG
 
-MOST = {"tests/browser/": 4.0, "": 0.7}
+MOST = {"tests/browser/": 3.0, "": 0.35}
 """Seconds that a test may take, by where it lies."""
+WORTH = 3.0
+"""Seconds that a test may take which is the quickest of several."""
 _LINE = re.compile(r"^([\d.]+)s call +(tests/\S.*)$")
 
 
@@ -29,6 +31,7 @@ def longest(report: str) -> list[str]:
         modules[name.partition("::")[0]].append(name)
     kept = {min(each, key=took.__getitem__) for each in cases.values() if len(each) > 1}
     kept |= {min(each, key=took.__getitem__) for each in modules.values()}
+    kept = {name for name in kept if took[name] <= WORTH}
     limit = {name: next(most for place, most in MOST.items() if name.startswith(place)) for name in took}
     return sorted(name for name, seconds in took.items() if seconds > limit[name] and name not in kept)
 

@@ -23,6 +23,12 @@ def test_the_quickest_case_of_a_test_and_the_quickest_test_of_a_module_stay() ->
 0.10s call     tests/unit/test_a.py::test_y
 7.00s call     tests/unit/test_a.py::test_z
 6.00s setup    tests/unit/test_a.py::test_y
-5.00s call     tests/unit/test_b.py::test_only
+2.00s call     tests/unit/test_b.py::test_only
+5.00s call     tests/unit/test_c.py::test_only_and_very_long
 """
-    assert longest(report) == ["tests/unit/test_a.py::test_x[1]", "tests/unit/test_a.py::test_z"]
+    assert longest(report) == [
+        "tests/unit/test_a.py::test_x[1]",
+        "tests/unit/test_a.py::test_x[2]",
+        "tests/unit/test_a.py::test_z",
+        "tests/unit/test_c.py::test_only_and_very_long",
+    ]
