@@ -42,8 +42,9 @@ from wfsim.semantics.compile import _Compiler, compile_workflow
 from wfsim.semantics.expression_code import ExpressionCode, Place
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.verification.workflows.conditions.literals import number_of, text_of
 from wfsim.verification.workflows.conditions.symbols import Symbols
-from wfsim.verification.workflows.conditions.terms import Term, constant, number_of, text_of
+from wfsim.verification.workflows.conditions.terms import Term, constant
 from wfsim.verification.workflows.conditions.translation import Translation
 
 VARIABLES = ("a", "b", "c")

@@ -99,7 +99,7 @@ class Search:
         """
         from wfsim.verification.workflows.symbolic.induction import symbolic_space
 
-        return symbolic_space(self.workflow, self.limits)
+        return symbolic_space(self.workflow, self.limits, self.trees)
 
     @cached_property
     def reaching(self) -> Reaching:

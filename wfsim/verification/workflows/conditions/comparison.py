@@ -11,7 +11,8 @@ from typing import Any
 import z3
 
 from wfsim.model.values import NULL, TYPE
-from wfsim.verification.workflows.conditions.terms import LISTS, Case, Term, double, in_order, merged, number_of, raised
+from wfsim.verification.workflows.conditions.literals import double, number_of
+from wfsim.verification.workflows.conditions.terms import LISTS, Case, Term, in_order, merged, raised
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
 

@@ -13,10 +13,12 @@ from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
 from wfsim.model.values import Value
 from wfsim.verification.workflows.conditions.choices import Choice, called
+from wfsim.verification.workflows.conditions.literals import NotTaken
+from wfsim.verification.workflows.conditions.looking import looks
 from wfsim.verification.workflows.conditions.operations import needed_boolean
 from wfsim.verification.workflows.conditions.samples import can_be_null
 from wfsim.verification.workflows.conditions.symbols import Symbols, value_of
-from wfsim.verification.workflows.conditions.terms import NotTaken, Term, constant
+from wfsim.verification.workflows.conditions.terms import Term, constant, is_counted
 from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.conditions.wishes import Comes, Differ, Wish
@@ -31,7 +33,7 @@ class Formulas:
     def __init__(self, choice: Choice, variables: Mapping[str, Variable]) -> None:
         self.choice = choice
         self.variables = variables
-        self.symbols = Symbols()
+        self.symbols = Symbols(looks(option.whole for option in choice.options))
         shapes = {name: variable.shape for name, variable in variables.items()}
         self.translation = Translation(self.symbols, self._name, shapes)
         for name in choice.names:
@@ -81,7 +83,7 @@ class Formulas:
         for name, value in values.items():
             scope, _, field = name.partition(".")
             declared = self.variables[field] if scope == "context" else self.choice.fields.get(field)
-            if declared is None or not isinstance(value, list | dict):
+            if declared is None or not isinstance(value, list | dict) or is_counted(self.symbols.terms[name]):
                 continue
             shape = declared.shape
             plain = examples(shape if isinstance(value, dict) or shape.items is None else shape.items)

@@ -20,20 +20,27 @@ import z3
 
 from wfsim.model.functions import Given
 from wfsim.model.shapes import Shape, Signature
-from wfsim.model.values import EXACT_INTEGER, FUNCTION, NULL, RANGE, TYPE, EvaluationFault, Value, ValueType, kind_of
+from wfsim.model.values import (
+    EXACT_INTEGER,
+    FUNCTION,
+    NULL,
+    RANGE,
+    TYPE,
+    EvaluationFault,
+    Value,
+    ValueType,
+    kind_of,
+)
 from wfsim.verification.workflows.conditions.comparison import matches, order
+from wfsim.verification.workflows.conditions.literals import DOUBLE, NotTaken, double
 from wfsim.verification.workflows.conditions.operations import MOST_CASES
-from wfsim.verification.workflows.conditions.symbols import Symbols, kinds_of, plain_value
+from wfsim.verification.workflows.conditions.symbols import Application, Symbols, kinds_of, plain_value
 from wfsim.verification.workflows.conditions.terms import (
-    DOUBLE,
     LISTS,
-    Application,
     Case,
-    NotTaken,
     Term,
     alternatives,
     constant,
-    double,
     in_order,
     limited,
     raised,

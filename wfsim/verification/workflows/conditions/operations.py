@@ -24,19 +24,17 @@ from wfsim.model.values import (
     Value,
 )
 from wfsim.verification.workflows.conditions.comparison import order
+from wfsim.verification.workflows.conditions.literals import NotTaken, double, text
 from wfsim.verification.workflows.conditions.terms import (
     LISTS,
     Case,
-    NotTaken,
     Term,
     alternatives,
-    double,
     in_order,
     limited,
     merged,
     raised,
     restricted,
-    text,
 )
 from wfsim.verification.workflows.conditions.truths import Truth, both, chosen, either, opposite
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import z3
@@ -9,21 +11,44 @@ import z3
 from wfsim.model.declared import FieldType
 from wfsim.model.elements import Variable
 from wfsim.model.shapes import Shape
-from wfsim.model.values import LARGEST_INTEGER, LARGEST_VALUE, SMALLEST_INTEGER, Value, ValueType
-from wfsim.verification.workflows.conditions.comparison import matches, order
-from wfsim.verification.workflows.conditions.terms import (
-    Application,
-    Case,
-    Term,
-    constant,
-    finite_double,
-    fresh_double,
-    number_of,
-    text_of,
+from wfsim.model.values import (
+    LARGEST_INTEGER,
+    LARGEST_VALUE,
+    SMALLEST_INTEGER,
+    Value,
+    ValueType,
 )
+from wfsim.verification.workflows.conditions.comparison import matches, order
+from wfsim.verification.workflows.conditions.contents import Counted, can_be_added, counted
+from wfsim.verification.workflows.conditions.literals import number_of, text_of
+from wfsim.verification.workflows.conditions.looking import NOWHERE, Looks, classes
+from wfsim.verification.workflows.conditions.terms import Case, Term, constant, finite_double, fresh_double
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
 ANYTHING = ("boolean", "integer", "number", "string", "list", "object")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A call with arguments of certain kinds: what it comes to, and when it is made.
+
+    Attributes
+    ----------
+    arguments
+        One case for each, `null` among the kinds.
+    given
+        Their values, but for those that are null.
+    raises
+        Whether the function fails (`Expression.function`).
+    value
+        What it gives otherwise.
+    """
+
+    function: str
+    arguments: tuple[Case, ...]
+    given: tuple[Any, ...]
+    raises: Any
+    value: Term
 
 
 class Symbols:
@@ -39,9 +64,15 @@ class Symbols:
         The unknowns of the solver that they are made of.
     applications
         Calls of functions in Python, by function and arguments.
+
+    Parameters
+    ----------
+    asked
+        What is asked of lists: so far it is known what is in those of declared items.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Looks = NOWHERE) -> None:
+        self.asked = asked
         self.terms: dict[str, Term] = {}
         self.known: list[Truth] = []
         self.atoms: list[Any] = []
@@ -61,7 +92,7 @@ class Symbols:
         """A value of a declared type, or null where that is possible; its pattern is left to the door."""
         if name in self.terms:
             return self.terms[name]
-        term = self._of(name, kinds_of(shape.kind), null)
+        term = self._of(name, kinds_of(shape.kind), null, shape.items)
         self._limit(term, shape)
         return term
 
@@ -84,7 +115,7 @@ class Symbols:
         which = self._atom(z3.Int(name))
         return [which == k for k in range(n)]
 
-    def _of(self, name: str, kinds: tuple[str, ...], null: bool) -> Term:
+    def _of(self, name: str, kinds: tuple[str, ...], null: bool, items: Shape | None = None) -> Term:
         if name in self.terms:
             return self.terms[name]
         cases: list[Case] = []
@@ -98,7 +129,9 @@ class Symbols:
             missing = tag == len(kinds) if null else False
             self.known.append(z3.And(tag >= 0, tag <= (len(kinds) if null else len(kinds) - 1)))
         for kind, guard in zip(kinds, guards):
-            cases.append(Case(kind, guard, self._value(f"{name} as {kind}", kind)))
+            value = self._value(f"{name} as {kind}", kind)
+            contents = self._contents(f"{name} as {kind}", value, items) if kind == "list" else None
+            cases.append(Case(kind, guard, value, contents))
         self.terms[name] = Term({}, missing, tuple(cases))
         return self.terms[name]
 
@@ -113,6 +146,18 @@ class Symbols:
         self._atom(value)
         self.known += _of_kind(kind, value)
         return value
+
+    def _contents(self, name: str, length: Any, items: Shape | None) -> Counted | None:
+        """What is in a list of so many items of a type, as far as that is asked."""
+        found = classes(items, self.asked)
+        if found is None:
+            return None
+        kind, told_apart = found
+        asked = self.asked
+        total = asked.sums and can_be_added(told_apart)
+        contents = counted(name, kind, told_apart, asked.first, asked.last, total=total, atom=self._atom)
+        self.known += contents.facts(length)
+        return contents
 
     def _limit(self, term: Term, shape: Shape) -> None:
         """Limits and listed values of a type."""
@@ -133,7 +178,7 @@ class Symbols:
 
 
 def value_of(term: Term, model: z3.ModelRef) -> Value:
-    """The value of a term in a model; of a list, so many nulls; of an object, so many fields with null."""
+    """The value of a term in a model; of a list, where its items are not known, so many nulls; of an object as well."""
 
     def holds(part: Truth) -> bool:
         return part if isinstance(part, bool) else z3.is_true(model.eval(part, model_completion=True))
@@ -143,7 +188,13 @@ def value_of(term: Term, model: z3.ModelRef) -> Value:
     case = next(case for case in term.cases if holds(case.guard))
     if isinstance(case.value, bool):
         return case.value
+    if case.contents is not None:
+        return case.contents.listed(partial(_known, model))
     return plain_value(case.kind, model.eval(case.value, model_completion=True))
+
+
+def _known(model: z3.ModelRef, kind: str, part: Any) -> Value:
+    return plain_value(kind, model.eval(part, model_completion=True))
 
 
 def plain_value(kind: str, found: Any) -> Value:

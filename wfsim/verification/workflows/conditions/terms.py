@@ -1,8 +1,8 @@
 """Symbolic values: all that an expression may be worth, as guarded cases over terms of a solver (M10).
 
 Integers are mathematical integers with the bounds of 64 bits checked, numbers are IEEE doubles in the solver's theory
-of floating point [1]_ (so a claim about rounding is exact), texts are sequences of code points. Of lists and objects
-only the number of parts is known.
+of floating point [1]_ (so a claim about rounding is exact), texts are sequences of code points. Of objects only
+the number of parts is known, of lists also what `contents` counts.
 
 References
 ----------
@@ -12,35 +12,32 @@ References
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import z3
 
 from wfsim.model.values import Value, kind_of
+from wfsim.verification.workflows.conditions.contents import Contents, Known, joined
+from wfsim.verification.workflows.conditions.literals import DOUBLE, double, number_of, text, text_of
 from wfsim.verification.workflows.conditions.truths import Truth, both, chosen, either, opposite
 
-HIGHEST_SIGN = 0x2F000
-"""Texts of the solver hold signs up to 0x2FFFF; the room above this stands for all signs above."""
-
 LISTS = ("list", "object")
-DOUBLE = z3.FPSort(11, 53)
-
-
-class NotTaken(Exception):
-    """What the solver has no terms for: the reason, told of a part of an expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind that a value may have, when it has it, and the value then (of lists and objects: how many parts)."""
+    """One kind that a value may have, when it has it, and the value then (of lists and objects: how many parts).
+
+    `contents` says what is in a list, where that is known or counted.
+    """
 
     kind: str
     guard: Truth
     value: Any
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,11 @@ class Term:
         )
 
 
+def is_counted(term: Term) -> bool:
+    """Whether it is known what is in the lists that it may be."""
+    return any(case.contents is not None for case in term.cases)
+
+
 def constant(value: Value) -> Term:
     """The term of a known value; `NotTaken` for a text with signs that the solver does not have."""
     kind = kind_of(value)
@@ -82,24 +84,15 @@ def constant(value: Value) -> Term:
     if kind == "boolean":
         return Term(cases=(Case(kind, True, value),))
     if kind in LISTS:
-        return Term(cases=(Case(kind, True, z3.IntVal(len(value))),))
+        contents = Known(tuple(value)) if kind == "list" else None
+        return Term(cases=(Case(kind, True, z3.IntVal(len(value)), contents),))
     given = z3.IntVal(value) if kind == "integer" else double(value) if kind == "number" else text(value)
     return Term(cases=(Case(kind, True, given),))
 
 
-def double(value: float) -> Any:
-    """The term of a number."""
-    return z3.FPVal(value, DOUBLE)
-
-
-def text(value: str) -> Any:
-    """The term of a text, sign by sign: the solver would read `\\u{41}` in it as an escape."""
-    for sign in value:
-        if ord(sign) >= HIGHEST_SIGN:
-            raise NotTaken(f"the solver has no sign {sign!r}")
-    signs = (ctypes.c_uint * len(value))(*map(ord, value))
-    context = z3.main_ctx()
-    return z3.SeqRef(z3.Z3_mk_u32string(context.ref(), len(value), signs), context)
+def of_length(kind: str, n: int) -> Term:
+    """A list or an object of so many parts, of which nothing else is known."""
+    return Term(cases=(Case(kind, True, z3.IntVal(n)),))
 
 
 def raised(kind: str, when: Truth = True) -> dict[str, Truth]:
@@ -135,7 +128,7 @@ def in_order(operands: Sequence[Term]) -> tuple[dict[str, Truth], Truth]:
 
 def limited(term: Term, when: Truth) -> Term:
     """The term where `when` is true: elsewhere nothing of it is."""
-    cases = tuple(Case(case.kind, both(case.guard, when), case.value) for case in term.cases)
+    cases = tuple(replace(case, guard=both(case.guard, when)) for case in term.cases)
     return Term(restricted(term.faults, when), both(term.null, when), tuple(c for c in cases if c.guard is not False))
 
 
@@ -151,7 +144,8 @@ def alternatives(*terms: Term) -> Term:
             value = chosen(before.guard, before.value, case.value)
             if case.kind == "boolean":
                 value = either(both(before.guard, before.value), both(opposite(before.guard), case.value))
-            by_kind[case.kind] = Case(case.kind, either(before.guard, case.guard), value)
+            contents = joined(before.guard, before.contents, case.contents)
+            by_kind[case.kind] = Case(case.kind, either(before.guard, case.guard), value, contents)
     return Term(faults, either(*(term.null for term in terms)), tuple(by_kind.values()))
 
 
@@ -173,21 +167,6 @@ def known_value(term: Term) -> tuple[Value] | None:
     return (text_of(case.value),) if case.kind == "string" and z3.is_string_value(case.value) else None
 
 
-def number_of(real: Any) -> float:
-    """The Python number of a known term."""
-    bits = z3.simplify(z3.fpToIEEEBV(real)).as_long()
-    return ctypes.c_double.from_buffer(ctypes.c_uint64(bits)).value
-
-
-def text_of(known: Any) -> str:
-    """The Python text of a known term."""
-    context = known.ctx.ref()
-    size = z3.Z3_get_string_length(context, known.as_ast())
-    signs = (ctypes.c_uint * size)()
-    z3.Z3_get_string_contents(context, known.as_ast(), size, signs)
-    return "".join(map(chr, signs))
-
-
 def fresh_double(name: str) -> Any:
     """An unknown number, of which `finite_double` is true."""
     return z3.FP(name, DOUBLE)
@@ -200,26 +179,3 @@ def finite_double(value: Any) -> tuple[Truth, ...]:
         z3.Not(z3.fpIsInf(value)),
         z3.Not(z3.And(z3.fpIsZero(value), z3.fpIsNegative(value))),
     )
-
-
-@dataclass(frozen=True)
-class Application:
-    """A call with arguments of certain kinds: what it comes to, and when it is made.
-
-    Attributes
-    ----------
-    arguments
-        One case for each, `null` among the kinds.
-    given
-        Their values, but for those that are null.
-    raises
-        Whether the function fails (`Expression.function`).
-    value
-        What it gives otherwise.
-    """
-
-    function: str
-    arguments: tuple[Case, ...]
-    given: tuple[Any, ...]
-    raises: Any
-    value: Term

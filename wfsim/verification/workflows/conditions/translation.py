@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from wfsim.model.expression_tree import (
     Apply,
@@ -31,6 +31,15 @@ from wfsim.model.static import static_shape
 from wfsim.model.values import DIVISION, FIELD, FUNCTION, INDEX, NULL, OVERFLOW, RANGE, TYPE, Value
 from wfsim.verification.workflows.conditions.comparison import compare, contained, contained_somewhere
 from wfsim.verification.workflows.conditions.functions import apply
+from wfsim.verification.workflows.conditions.gathering import (
+    UNKNOWN,
+    contained_in,
+    extreme_of,
+    gathered,
+    item_at,
+    total,
+)
+from wfsim.verification.workflows.conditions.literals import NotTaken
 from wfsim.verification.workflows.conditions.operations import (
     arithmetic,
     as_text,
@@ -46,12 +55,12 @@ from wfsim.verification.workflows.conditions.operations import (
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
     LISTS,
-    NotTaken,
     Term,
     alternatives,
     constant,
     in_order,
     limited,
+    of_length,
     raised,
 )
 from wfsim.verification.workflows.conditions.truths import Truth, either, opposite
@@ -72,6 +81,8 @@ class Translation:
         Types of the variables that are read, where their fields are values of their own.
     part_shape
         What is known of the type of a part that the solver has no terms for.
+    item
+        What `item` stands for, within a function that goes through a list.
     left_open
         Those parts, each with the reason. Their unknowns have `mark` before their names.
     applied
@@ -86,12 +97,14 @@ class Translation:
         *,
         part_shape: Callable[[Expression], Shape | None] = lambda _: None,
         mark: str = "",
+        item: Term | None = None,
     ) -> None:
         self.symbols = symbols
         self.names = names
         self.shapes = shapes
         self.part_shape = part_shape
         self.mark = mark
+        self.item = item
         self.left_open: dict[Expression, str] = {}
         self.applied: dict[Apply, None] = {}
         self._known: dict[Expression, Term] = {}
@@ -102,10 +115,10 @@ class Translation:
             try:
                 self._known[node] = self._of(node)
             except NotTaken as reason:
-                self._known[node] = self._open(node, str(reason))
+                self._known[node] = self.opened(node, str(reason))
         return self._known[node]
 
-    def _open(self, node: Expression, why: str) -> Term:
+    def opened(self, node: Expression, why: str) -> Term:
         """A value of which at most the type is known; that it is none may be."""
         self.left_open[node] = why
         part = f"{self.mark}part {len(self.left_open)}"
@@ -120,10 +133,10 @@ class Translation:
         """A field of a declared object is a value of its own; any other may be anything."""
         shape = None if self.shapes is None else static_shape(node, self.shapes)
         if shape is None or not _is_path(node):
-            raise NotTaken("what is in lists and objects is not known to the solver")
+            raise NotTaken(UNKNOWN)
         owner = self.of(node.value)
         if any(case.kind != "object" for case in owner.cases):
-            raise NotTaken("what is in lists and objects is not known to the solver")
+            raise NotTaken(UNKNOWN)
         value = self.symbols.of_shape(f"field {to_text(node)}", shape, null=shape.optional)
         there = opposite(either(owner.fault, owner.null))
         faults = {**owner.faults}
@@ -134,8 +147,28 @@ class Translation:
         """A truth that is not known, about what is in lists or objects, where anything depends on it."""
         if not unknown:
             return False
-        self.left_open[node] = "what is in lists and objects is not known to the solver"
+        self.left_open[node] = UNKNOWN
         return self.symbols.flag(f"{self.mark}contents {len(self.left_open)}")
+
+    def _contained(self, node: Expression, wanted: bool, value: Term, container: Term) -> Term:
+        try:
+            return contained_in(wanted, value, container)
+        except NotTaken:
+            return contained_somewhere(wanted, value, container, self._contents(node, True))
+
+    def _of_item(self, body: Expression, item: Term) -> Term:
+        """What a part that looks at an item comes to for this one."""
+        inner = Translation(self.symbols, self.names, self.shapes, part_shape=self.part_shape, item=item)
+        found = inner.of(body)
+        for why in inner.left_open.values():
+            raise NotTaken(why)
+        return found
+
+    def _refuse_sum_of_nothing(self, operands: Sequence[Expression]) -> None:
+        """A sum that is zero is read as a number beside one (M10.7)."""
+        sums = any(isinstance(each, Gather) and each.function == "sum" for each in operands)
+        if sums and any(case.kind == "number" for each in operands for case in self.of(each).cases):
+            raise NotTaken("the solver does not read the sum of nothing as a number")
 
     def _of(self, node: Expression) -> Term:
         match node:
@@ -148,13 +181,14 @@ class Translation:
             case Not(operand):
                 return negation(self.of(operand))
             case Arithmetic(operator, left, right):
+                self._refuse_sum_of_nothing((left, right))
                 return arithmetic(operator, self.of(left), self.of(right), (_literal(left), _literal(right)))
             case Compare("in" | "not in" as operator, left, ListOf(items)):
                 sought, parts = self.of(left), [self.of(item) for item in items]
                 deep = any(_both_lists(sought, part) for part in parts)
                 return contained(operator == "in", sought, parts, self._contents(node, deep))
             case Compare("in" | "not in" as operator, left, right):
-                return contained_somewhere(operator == "in", self.of(left), self.of(right), self._contents(node, True))
+                return self._contained(node, operator == "in", self.of(left), self.of(right))
             case Compare(operator, left, right):
                 first, second = self.of(left), self.of(right)
                 deep = operator in ("==", "!=") and _both_lists(first, second)
@@ -167,8 +201,18 @@ class Translation:
                 return constant(time_of(node))
             case Field():
                 return self._field(node)
-            case Index() | Item() | Gather() | Call("min" | "max", (_,)):
-                raise NotTaken("what is in lists and objects is not known to the solver")
+            case Item() if self.item is not None:
+                return self.item
+            case Index(value, Literal(int(index))) if not isinstance(index, bool):
+                return item_at(self.of(value), index)
+            case Gather("sum", over, Item()):
+                return total(self.of(over))
+            case Gather("count" | "any" | "all" as function, over, body):
+                return gathered(function, self.of(over), body, lambda item: self._of_item(body, item))
+            case Call("min" | "max" as function, (argument,)):
+                return extreme_of(function, self.of(argument))
+            case Index() | Item() | Gather():
+                raise NotTaken(UNKNOWN)
             case Call("lower" | "upper"):
                 raise NotTaken("the solver knows no small and capital letters")
             case Apply(name, arguments, declared):
@@ -188,10 +232,13 @@ class Translation:
             case Call("startswith" | "endswith" | "contains" as function, arguments):
                 return on_texts(function, [self.of(each) for each in arguments])
             case Call(function, arguments):
+                self._refuse_sum_of_nothing(arguments)
                 return extreme(function, [self.of(each) for each in arguments], [_literal(each) for each in arguments])
+            case ListOf(items) if all(isinstance(each, Literal) for each in items):
+                return constant([each.value for each in items if isinstance(each, Literal)])
             case ListOf(items):
                 faults, fine = in_order([self.of(item) for item in items])
-                return alternatives(Term(faults), limited(constant([None] * len(items)), fine))
+                return alternatives(Term(faults), limited(of_length("list", len(items)), fine))
         raise AssertionError(f"not an expression: {node!r}")
 
 

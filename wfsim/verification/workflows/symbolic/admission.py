@@ -9,6 +9,7 @@ import z3
 from wfsim.model.elements import Variable
 from wfsim.model.values import NULL, RANGE, TYPE, ValueType
 from wfsim.verification.workflows.conditions.comparison import matches, order
+from wfsim.verification.workflows.conditions.contents import equal as equal_contents
 from wfsim.verification.workflows.conditions.symbols import kinds_of
 from wfsim.verification.workflows.conditions.terms import Case, Term, alternatives, constant, raised
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
@@ -47,7 +48,7 @@ def _in_range(variable: Variable, case: Case) -> Term:
         listed = either(*(matches(kept_case, constant(each).cases[0], False) for each in variable.shape.values))
         beyond = either(beyond, opposite(listed))
     inside = both(case.guard, opposite(beyond))
-    cases = () if inside is False else (Case(case.kind, inside, value),)
+    cases = () if inside is False else (Case(case.kind, inside, value, case.contents),)
     return Term(raised(RANGE, both(case.guard, beyond)), False, cases)
 
 
@@ -64,7 +65,7 @@ def keeps(place: Term, value: Term) -> Truth:
         equal: Truth | Any = (
             case.value == other.value if case.kind in ("list", "object") else matches(case, other, False)
         )
-        facts.append(either(opposite(other.guard), equal))
+        facts.append(either(opposite(other.guard), both(equal, *equal_contents(case.contents, other.contents))))
     return both(*facts)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import z3
@@ -20,7 +21,9 @@ import z3
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, region_states
 from wfsim.verification.nets.limits import Limits
-from wfsim.verification.workflows.conditions.terms import NotTaken, Term, constant
+from wfsim.verification.workflows.conditions.contents import as_counted
+from wfsim.verification.workflows.conditions.literals import NotTaken
+from wfsim.verification.workflows.conditions.terms import Term, constant
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.runs import Finding
@@ -136,17 +139,20 @@ class Completion:
             if given is not None:
                 value = _expression(given.value) if case.kind == "boolean" else given.value
                 pairs.append((case.value, value))
+                if case.contents is not None:
+                    counted = as_counted(given.contents, case.contents)
+                    if counted is None:
+                        return False
+                    pairs += zip(case.contents.parts, counted.parts)
         return z3.substitute(after, *pairs) if pairs else after
 
     def _without_inputs(self, fact: Truth) -> Truth:
         """For which values of the places there are inputs that make it true; false where the solver cannot say."""
         if isinstance(fact, bool):
             return fact
-        inputs = [atom for atom in _atoms(fact) if not _is_place(str(atom))]
-        if not inputs:
+        if all(_is_place(str(atom)) for atom in _atoms(fact)):
             return fact
-        named = {str(atom) for atom in inputs}
-        known = [each for each in self.system.space.symbols.known if z3.is_expr(each) and _says(each, named)]
+        inputs, known = self._known_of([atom for atom in _atoms(fact) if not _is_place(str(atom))])
         wanted = z3.Exists(inputs, z3.And(fact, *known))
         self.limits.spend(ELIMINATING)
         tactic = z3.TryFor(z3.Then("simplify", "qe", "ctx-simplify"), MILLISECONDS)
@@ -159,6 +165,17 @@ class Completion:
         if z3.is_true(found) or z3.is_false(found):
             return bool(z3.is_true(found))
         return found
+
+    def _known_of(self, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Inputs with all that something is known of together with them, and what is known."""
+        found = {str(atom): atom for atom in inputs}
+        left = [(each, _atoms(each)) for each in self.system.space.symbols.known if z3.is_expr(each)]
+        known: list[Any] = []
+        while said := [(each, atoms) for each, atoms in left if not found.keys().isdisjoint(map(str, atoms))]:
+            known += [each for each, _ in said]
+            found |= {str(atom): atom for _, atoms in said for atom in atoms if not _is_place(str(atom))}
+            left = [pair for pair in left if pair not in said]
+        return [*found.values()], known
 
     def _always(self, location: int, fact: Truth) -> bool:
         """Whether it is true whenever a run is at a location."""
@@ -249,7 +266,8 @@ def _is_place(name: str) -> bool:
 
 
 def _parts(term: Term) -> list[Any]:
-    return [term.null, *(part for case in term.cases for part in (case.guard, case.value))]
+    inside = (case.contents.parts for case in term.cases if case.contents is not None)
+    return [term.null, *(part for case in term.cases for part in (case.guard, case.value)), *chain(*inside)]
 
 
 def _expression(truth: Any) -> Any:
@@ -270,10 +288,6 @@ def _atoms(fact: Any) -> list[Any]:
             found[node.get_id()] = node
         todo += [node.body()] if z3.is_quantifier(node) else node.children()
     return list(found.values())
-
-
-def _says(fact: Any, named: set[str]) -> bool:
-    return any(str(atom) in named for atom in _atoms(fact))
 
 
 def _has_quantifier(fact: Any) -> bool:

@@ -12,6 +12,7 @@ from wfsim.errors import NotCovered
 from wfsim.model.elements import Variable
 from wfsim.model.expression_tree import (
     Expression,
+    Gather,
     Name,
     Template,
     TemplateList,
@@ -19,10 +20,12 @@ from wfsim.model.expression_tree import (
     TemplateObject,
     Whole,
     names,
+    walk,
 )
 from wfsim.model.expressions import to_text
 from wfsim.model.shapes import Shape
 from wfsim.model.static import static_shape
+from wfsim.model.values import ValueType
 from wfsim.semantics.activations import LONGEST_SECONDS
 from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER
 from wfsim.semantics.layout import Cell, Cells, Rows
@@ -30,16 +33,17 @@ from wfsim.semantics.program import Program
 from wfsim.semantics.values import set_null, set_whole
 from wfsim.verification.nets.limits import UNLIMITED
 from wfsim.verification.workflows.conditions.comparison import order
+from wfsim.verification.workflows.conditions.literals import NotTaken
 from wfsim.verification.workflows.conditions.operations import needed_boolean
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import (
-    NotTaken,
     Term,
     alternatives,
     constant,
     in_order,
     known_value,
     limited,
+    of_length,
 )
 from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
@@ -80,7 +84,7 @@ class SymbolicHost:
         self.path: list[z3.BoolRef] = []
         self.opened = ""
         self._shapes = {name: variable.shape for name, variable in declared.items()}
-        self._terms: dict[tuple[Expression, tuple[Held, ...]], Term] = {}
+        self._terms: dict[tuple[Expression, bool, tuple[Held, ...]], Term] = {}
         self._fresh = itertools.count()
         self._asked_before: dict[z3.BoolRef, bool] = {}
 
@@ -113,7 +117,8 @@ class SymbolicHost:
                 cell = v[payload + asked.fields[node.field]]
             return cell.tag, cell.whole, cell.real
 
-        term = self._translated(asked.template, held)
+        target = None if asked.target is None else self.declared[asked.target]
+        term = self._translated(asked.template, held, number=target is not None and target.kind is ValueType.NUMBER)
         if asked.role == "condition":
             self._answer_condition(term, answer)
         elif asked.role == "duration":
@@ -121,34 +126,31 @@ class SymbolicHost:
         elif asked.role == "moment":
             raise NotCovered("the time at which a transition is due is computed, which is not followed symbolically.")
         elif asked.role == "value":
-            if asked.target is not None:
-                declared = self.declared[asked.target]
+            if target is not None:
                 # A list that is gone through is no null, but for forgetting the one before.
-                goes_through = declared is LISTED and asked.template != TemplateLiteral(None)
-                term = fitted(LIST if goes_through else declared, term)
+                goes_through = target is LISTED and asked.template != TemplateLiteral(None)
+                term = fitted(LIST if goes_through else target, term)
             self._answer_value(term, answer)
         else:
             raise NotCovered(f"what is {asked.role} of a for_each or a message is not followed symbolically.")
 
-    def _translated(self, template: Template, held: Callable[[Name | Whole], Held]) -> Term:
+    def _translated(self, template: Template, held: Callable[[Name | Whole], Held], *, number: bool = False) -> Term:
+        """The value of a template; where a number is asked for, the sum of nothing is one (M10.7)."""
         if isinstance(template, TemplateLiteral):
             return constant(template.value)
         if isinstance(template, TemplateList | TemplateObject):
             given = template.items if isinstance(template, TemplateList) else [part for _, part in template.fields]
             faults, fine = in_order([self._translated(part, held) for part in given])
-            empty = (
-                [None] * len(given)
-                if isinstance(template, TemplateList)
-                else dict.fromkeys(map(str, range(len(given))))
-            )
-            return alternatives(Term(faults), limited(constant(empty), fine))
+            kind = "list" if isinstance(template, TemplateList) else "object"
+            return alternatives(Term(faults), limited(of_length(kind, len(given)), fine))
         # Where all that it reads is the same its value is, and so are the unknown parts.
-        key = (template, tuple(map(held, names(template))))
+        sums = number and any(isinstance(node, Gather) and node.function == "sum" for node in walk(template))
+        key = (template, sums, tuple(map(held, names(template))))
         if key not in self._terms:
-            self._terms[key] = self._translated_anew(template, held)
+            self._terms[key] = self._translated_anew(template, held, sums=sums)
         return self._terms[key]
 
-    def _translated_anew(self, template: Expression, held: Callable[[Name | Whole], Held]) -> Term:
+    def _translated_anew(self, template: Expression, held: Callable[[Name | Whole], Held], *, sums: bool) -> Term:
         def name(node: Name | Whole) -> Term:
             found = held(node)
             if isinstance(node, Whole) and found is None:
@@ -157,7 +159,7 @@ class SymbolicHost:
 
         mark = f"?{len(self._terms)} `{to_text(template)}` "
         translation = Translation(self.symbols, name, part_shape=self._part_shape, mark=mark)
-        term = translation.of(template)
+        term = translation.opened(template, "it may be the sum of nothing") if sums else translation.of(template)
         for node, why in translation.left_open.items():
             self.opened = self.opened or f"`{to_text(node)}` is not followed symbolically: {why}"
         for node in translation.applied:

@@ -31,9 +31,10 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.snapshot import take_snapshot
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.nets.limits import UNLIMITED, Limits
+from wfsim.verification.workflows.conditions.contents import Contents
 from wfsim.verification.workflows.conditions.functions import Answered, answered
 from wfsim.verification.workflows.conditions.symbols import value_of
-from wfsim.verification.workflows.conditions.terms import Case, Term
+from wfsim.verification.workflows.conditions.terms import Case, Term, is_counted
 from wfsim.verification.workflows.conditions.truths import Truth, both
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.patterns import BAD, Automaton
@@ -84,7 +85,9 @@ class Decided:
     finding: Finding | None = None
 
 
-def symbolic_space(workflow: Workflow, limits: Limits = UNLIMITED) -> SymbolicSpace:
+def symbolic_space(
+    workflow: Workflow, limits: Limits = UNLIMITED, claims: tuple[Expression, ...] = ()
+) -> SymbolicSpace:
     """The control states of a workflow, whatever the values; complete unless a limit was reached.
 
     Raises
@@ -92,7 +95,7 @@ def symbolic_space(workflow: Workflow, limits: Limits = UNLIMITED) -> SymbolicSp
     NotCovered
         Naming the construct whose values are not followed.
     """
-    space = SymbolicSpace(workflow)
+    space = SymbolicSpace(workflow, claims)
     space.search(MOST_LOCATIONS, at_most(limits))
     return space
 
@@ -404,7 +407,8 @@ class Induction:
             term = markers.of_text(given) if isinstance(given, str) else None
             if term is None:
                 return given
-            return _filled(value_of(_renamed(term, names), model), markers.shape_of(given))
+            found = value_of(_renamed(term, names), model)
+            return found if is_counted(term) else _filled(found, markers.shape_of(given))
 
         stimulus = arrow.move.stimulus
         payload = {name: value(each) for name, each in stimulus.payload.items()}
@@ -445,5 +449,8 @@ def _renamed(term: Term, names: list[tuple[Any, Any]]) -> Term:
     def of(part: Any) -> Any:
         return part if isinstance(part, bool) else z3.substitute(part, *names)
 
-    cases = tuple(Case(case.kind, of(case.guard), of(case.value)) for case in term.cases)
+    def inside(contents: Contents | None) -> Contents | None:
+        return None if contents is None else contents.made_of([*map(of, contents.parts)])
+
+    cases = tuple(Case(case.kind, of(case.guard), of(case.value), inside(case.contents)) for case in term.cases)
     return Term({kind: of(when) for kind, when in term.faults.items()}, of(term.null), cases)

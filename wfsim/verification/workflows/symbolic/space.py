@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.model.elements import Event, Variable
-from wfsim.model.expression_tree import NOW, names
+from wfsim.model.expression_tree import NOW, Expression, names
 from wfsim.model.operations import Operation
 from wfsim.model.uses import declared_variables, uses, writes
 from wfsim.model.values import ValueType
@@ -25,6 +25,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.snapshot import Snapshot, take_snapshot, variable_cells
 from wfsim.verification.nets.limits import UNLIMITED, Limits, OutOfTime
+from wfsim.verification.workflows.conditions.looking import looks
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term
 from wfsim.verification.workflows.conditions.truths import Truth, both
@@ -82,13 +83,18 @@ class SymbolicSpace:
     complete, reason
         Whether everything was visited; if not, which limit stopped the search.
 
+    Parameters
+    ----------
+    claims
+        What is asked about beside what the workflow asks itself: so much is known of what is in lists.
+
     Raises
     ------
     NotCovered
         Naming the construct, where a workflow has one whose values are not followed.
     """
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, claims: tuple[Expression, ...] = ()) -> None:
         _refuse(workflow)
         self.workflow = workflow
         counted, self.through = one_work_each(workflow)
@@ -112,7 +118,7 @@ class SymbolicSpace:
             program, workflow=unkeyed, variables=untyped, events={name: Event() for name in program.events}
         )
         self.texts = program.texts.copy()
-        self.symbols = Symbols()
+        self.symbols = Symbols(looks((*(use.tree for use in uses(workflow)), *claims)))
         self.markers = Markers(self.texts)
         self.places = Places(self.declared, self.markers, self.symbols)
         self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols)
