@@ -219,11 +219,9 @@ def joined(test: bool | z3.BoolRef, one: Contents | None, other: Contents | None
 
 def as_counted(given: Contents | None, like: Contents | None) -> Counted | None:
     """A list in the terms of another one; None if it is not known so far."""
-    if not isinstance(like, Counted):
-        return given if isinstance(given, Counted) and isinstance(like, Known) else None
     if isinstance(given, Counted):
-        return given if alike(given, like) else None
-    if given is None or any(kind_of(value) != like.kind for value in given.values):
+        return given if isinstance(like, Known) or (isinstance(like, Counted) and alike(given, like)) else None
+    if given is None or not isinstance(like, Counted) or any(kind_of(value) != like.kind for value in given.values):
         return None
     found = [sum(map(each.holds, given.values)) for each in like.classes]
     if sum(found) != len(given.values):
@@ -251,12 +249,12 @@ def alike(one: Counted, other: Counted) -> bool:
     return one.classes == other.classes and sizes[0] == sizes[1]
 
 
-def equal(one: Contents | None, other: Contents | None) -> list[Any]:
-    """That two lists have the same numbers, the first being counted; nothing where that is not known of the other."""
-    if not isinstance(one, Counted):
-        return []
-    same = as_counted(other, one)
-    return [] if same is None else [a == b for a, b in zip(one.parts, same.parts, strict=True)]
+def equal(one: Contents | None, other: Contents | None) -> list[Any] | None:
+    """That two lists have the same numbers, one of them being counted; None where that is not known."""
+    first, second = as_counted(one, other), as_counted(other, one)
+    if first is None or second is None:
+        return None
+    return [a == b for a, b in zip(first.parts, second.parts, strict=True)]
 
 
 def _how_many(items: Iterable[tuple[Any, Any]]) -> Any:

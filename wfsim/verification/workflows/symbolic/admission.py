@@ -65,7 +65,7 @@ def keeps(place: Term, value: Term) -> Truth:
         equal: Truth | Any = (
             case.value == other.value if case.kind in ("list", "object") else matches(case, other, False)
         )
-        facts.append(either(opposite(other.guard), both(equal, *equal_contents(case.contents, other.contents))))
+        facts.append(either(opposite(other.guard), both(equal, *(equal_contents(case.contents, other.contents) or ()))))
     return both(*facts)
 
 

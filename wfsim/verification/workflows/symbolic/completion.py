@@ -205,6 +205,14 @@ class Completion:
         snapshot = line.snapshots[number]
         control = (snapshot[0], _named(line.program, snapshot))
         values = line.instance(number).variables
+        try:
+            held = {
+                space.places.of_variable(k): constant(values[name])
+                for k, name in enumerate(space.declared)
+                if name in values
+            }
+        except NotTaken:
+            return False
         starts = []
         for location in self.open:
             at, _ = self.system.locations[location]
@@ -212,14 +220,6 @@ class Completion:
             if (own[0], _named(space.program, own)) != control:
                 continue
             arrow = next(self.system.arrows[k] for k in self.induction.entering[location])
-            try:
-                held = {
-                    space.places.of_variable(k): constant(values[name])
-                    for k, name in enumerate(space.declared)
-                    if name in values
-                }
-            except NotTaken:
-                return False
             writes: dict[str, Term] = {}
             fits: Truth = True
             for k, _ in enumerate(space.declared):
@@ -247,7 +247,7 @@ class Completion:
         system.arrows = [*starts, *further]
         whole = [value for value in values.values() if type(value) is int]
         telling = tuple(dict.fromkeys(each for value in whole for each in (value, value + 1)))
-        anew = Induction(system, (), self.limits, telling)
+        anew = Induction(system, (), self.limits, telling, held)
         ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
         return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
 

@@ -150,6 +150,8 @@ class Induction:
         Of the making of the formulas; each question has its own.
     telling
         Integers that bounds of variables are guessed from, before those that the definition names.
+    held
+        Values that places may keep, whatever is done.
 
     Raises
     ------
@@ -158,12 +160,18 @@ class Induction:
     """
 
     def __init__(
-        self, system: System, claims: tuple[Expression, ...], limits: Limits, telling: tuple[int, ...] = ()
+        self,
+        system: System,
+        claims: tuple[Expression, ...],
+        limits: Limits,
+        telling: tuple[int, ...] = (),
+        held: Mapping[str, Term] | None = None,
     ) -> None:
         self.system = system
         self.workflow = system.space.workflow
         self.claims = claims
         self.telling = telling
+        self.held = held or {}
         self.limits = limits
         self.refuting: Mapping[int, Truth] = {}
         self._cone: set[int] = set()
@@ -234,7 +242,7 @@ class Induction:
     def bound(self, limits: Limits) -> None:
         """Find the lemmas, unless they are known."""
         if not self.lemmas:
-            self.lemmas = lemmas(self.system, self._constants(), limits)
+            self.lemmas = lemmas(self.system, self._constants(), self.held, limits)
 
     def _leading_there(self) -> set[int]:
         """The arrows after which a refuting one may still come, and the refuting ones."""
