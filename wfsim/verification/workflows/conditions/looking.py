@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from wfsim.model.expression_tree import (
     Call,
@@ -59,11 +60,13 @@ class Looks:
 NOWHERE = Looks()
 
 
-def looks(trees: Iterable[Template]) -> Looks:
-    """What these expressions look at."""
+def looks(trees: Iterable[Template], shapes: Iterable[Shape] = ()) -> Looks:
+    """What these expressions look at, where values of these types come in as well."""
     constants: dict[str, Value] = {}
+    for each in (part for shape in shapes for part in (shape, shape.items) if part is not None):
+        constants |= {repr(end): end for end in (*each.bounds, *(each.values or ())) if end is not None}
     first = last = 0
-    each = sums = asked = False
+    compared_with_each = sums = asked = False
     for node in (node for tree in trees for node in walk(tree)):
         compared: list[Template] = []
         match node:
@@ -75,15 +78,15 @@ def looks(trees: Iterable[Template]) -> Looks:
             case Compare("in" | "not in", left, right) if not isinstance(right, ListOf):
                 compared = [left]
             case Call("min" | "max", (_,)):
-                each = True
+                compared_with_each = True
             case _:
                 continue
         asked = True
         for inner in (part for tree in compared for part in walk(tree)):
             if isinstance(inner, Literal):
                 constants[repr(inner.value)] = inner.value
-            each |= isinstance(inner, Name | Whole)
-    return Looks(tuple(constants.values()), each, first, last, sums, asked)
+            compared_with_each |= isinstance(inner, Name | Whole)
+    return Looks(tuple(constants.values()), compared_with_each, first, last, sums, asked)
 
 
 def classes(shape: Shape | None, asked: Looks) -> tuple[str, tuple[Class, ...]] | None:
@@ -129,3 +132,20 @@ def _of_integers(shape: Shape, asked: Looks) -> list[Class]:
         found.append(Class(value, value))
         at = value + 1
     return [*found, Class(at, high)] if at <= high else found
+
+
+def contained(each: Class, shape: Shape) -> bool | None:
+    """Whether a class has values of a type only (True), or none of them (False); None if it has both, or perhaps."""
+    if each.single:
+        return misfit(shape, each.low) is None
+    if shape == Shape(shape.kind, optional=shape.optional) or shape.kind is ValueType.ANY:
+        return True
+    if shape.values is not None or each.others:
+        return None
+    low: Any = each.low
+    high: Any = each.high
+    ends = (misfit(shape, low) is None, misfit(shape, high) is None)
+    if all(ends):
+        return True
+    beyond = (shape.maximum is not None and low > shape.maximum) or (shape.minimum is not None and high < shape.minimum)
+    return False if beyond else None

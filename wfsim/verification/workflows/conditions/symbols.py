@@ -21,7 +21,7 @@ from wfsim.model.values import (
 from wfsim.verification.workflows.conditions.comparison import matches, order
 from wfsim.verification.workflows.conditions.contents import Counted, can_be_added, counted
 from wfsim.verification.workflows.conditions.literals import number_of, text_of
-from wfsim.verification.workflows.conditions.looking import NOWHERE, Looks, classes
+from wfsim.verification.workflows.conditions.looking import NOWHERE, Looks, classes, contained
 from wfsim.verification.workflows.conditions.terms import Case, Term, constant, finite_double, fresh_double
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 
@@ -101,6 +101,26 @@ class Symbols:
         for case in term.cases:
             self.known += _of_kind(case.kind, case.value)
         self._limit(term, shape)
+
+    def restrict(self, term: Term, shape: Shape) -> bool:
+        """Say of a value that it is also what another type admits; False where that is not all that this type says."""
+        kinds = kinds_of(shape.kind)
+        if not (shape.optional or shape.kind is ValueType.ANY):
+            self.known.append(opposite(term.null))
+        self.known += [opposite(case.guard) for case in term.cases if case.kind not in kinds]
+        self._limit(term, shape)
+        told = shape.pattern is None and any(case.kind in kinds for case in term.cases)
+        for case in term.cases:
+            contents = case.contents
+            if not isinstance(contents, Counted) or shape.items is None:
+                continue
+            if contents.kind not in kinds_of(shape.items.kind):
+                return False
+            within = [contained(each, shape.items) for each in contents.classes]
+            counts = zip(contents.counts, within, strict=True)
+            self.known += [either(opposite(case.guard), count == 0) for count, inside in counts if inside is False]
+            told &= None not in within
+        return told
 
     def part(self, name: str) -> Term:
         """The value of a part of an expression of which nothing is known."""

@@ -29,6 +29,7 @@ from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.runs import Finding
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
+from wfsim.verification.workflows.symbolic.elimination import atoms_of, without_inputs
 from wfsim.verification.workflows.symbolic.induction import Decided, Induction
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import Arrow
@@ -38,12 +39,6 @@ ROUNDS = 6
 
 TRIES = 4
 """How many states that may be lost are looked at."""
-
-MILLISECONDS = 1_000
-"""For one elimination; what is not eliminated is left out of the formula."""
-
-ELIMINATING = 300_000
-"""Units of work for one."""
 
 ASKED = 1_000_000
 """Units of work for the question whether a formula is always true."""
@@ -105,12 +100,14 @@ class Completion:
 
     def _widen(self, location: int) -> None:
         ways = []
+        always = self.induction.lemmas.get(location, True)
         for k in self.induction.leaving.get(location, ()):
             arrow = self.system.arrows[k]
             after = self.able.get(arrow.target, False)
             if after is not False:
-                ways.append(both(arrow.guard, self._before(after, arrow)))
-        found = self._without_inputs(either(*ways))
+                way = both(arrow.guard, self._before(after, arrow))
+                ways.append(without_inputs(way, self.system.space.symbols.known, always, self.limits))
+        found = either(*ways)
         if found is False:
             return
         if self._always(location, found):
@@ -124,9 +121,9 @@ class Completion:
         if isinstance(after, bool):
             return after
         pairs: list[tuple[Any, Any]] = []
-        said = {str(atom) for atom in _atoms(after)}
+        said = {str(atom) for atom in atoms_of(after)}
         for name, place in self.system.space.places.terms.items():
-            own = [atom for part in _parts(place) for atom in _atoms(part)]
+            own = [atom for part in _parts(place) for atom in atoms_of(part)]
             if said.isdisjoint(map(str, own)):
                 continue
             written = arrow.move.writes.get(name)
@@ -145,37 +142,6 @@ class Completion:
                         return False
                     pairs += zip(case.contents.parts, counted.parts)
         return z3.substitute(after, *pairs) if pairs else after
-
-    def _without_inputs(self, fact: Truth) -> Truth:
-        """For which values of the places there are inputs that make it true; false where the solver cannot say."""
-        if isinstance(fact, bool):
-            return fact
-        if all(_is_place(str(atom)) for atom in _atoms(fact)):
-            return fact
-        inputs, known = self._known_of([atom for atom in _atoms(fact) if not _is_place(str(atom))])
-        wanted = z3.Exists(inputs, z3.And(fact, *known))
-        self.limits.spend(ELIMINATING)
-        tactic = z3.TryFor(z3.Then("simplify", "qe", "ctx-simplify"), MILLISECONDS)
-        try:
-            found = tactic(wanted).as_expr()
-        except z3.Z3Exception:
-            return False
-        if _has_quantifier(found) or any(not _is_place(str(atom)) for atom in _atoms(found)):
-            return False
-        if z3.is_true(found) or z3.is_false(found):
-            return bool(z3.is_true(found))
-        return found
-
-    def _known_of(self, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Inputs with all that something is known of together with them, and what is known."""
-        found = {str(atom): atom for atom in inputs}
-        left = [(each, _atoms(each)) for each in self.system.space.symbols.known if z3.is_expr(each)]
-        known: list[Any] = []
-        while said := [(each, atoms) for each, atoms in left if not found.keys().isdisjoint(map(str, atoms))]:
-            known += [each for each, _ in said]
-            found |= {str(atom): atom for _, atoms in said for atom in atoms if not _is_place(str(atom))}
-            left = [pair for pair in left if pair not in said]
-        return [*found.values()], known
 
     def _always(self, location: int, fact: Truth) -> bool:
         """Whether it is true whenever a run is at a location."""
@@ -261,10 +227,6 @@ def _named(program: Program, snapshot: Snapshot) -> list[str | None]:
     return [program.name(row) for row in region_states(program, snapshot)]
 
 
-def _is_place(name: str) -> bool:
-    return "@" in name and "?" not in name
-
-
 def _parts(term: Term) -> list[Any]:
     inside = (case.contents.parts for case in term.cases if case.contents is not None)
     return [term.null, *(part for case in term.cases for part in (case.guard, case.value)), *chain(*inside)]
@@ -272,32 +234,3 @@ def _parts(term: Term) -> list[Any]:
 
 def _expression(truth: Any) -> Any:
     return z3.BoolVal(truth) if isinstance(truth, bool) else truth
-
-
-def _atoms(fact: Any) -> list[Any]:
-    """The unknowns that a formula is about, each once."""
-    found: dict[int, Any] = {}
-    seen: set[int] = set()
-    todo = [fact] if z3.is_expr(fact) else []
-    while todo:
-        node = todo.pop()
-        if node.get_id() in seen:
-            continue
-        seen.add(node.get_id())
-        if z3.is_const(node) and node.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            found[node.get_id()] = node
-        todo += [node.body()] if z3.is_quantifier(node) else node.children()
-    return list(found.values())
-
-
-def _has_quantifier(fact: Any) -> bool:
-    seen: set[int] = set()
-    todo = [fact]
-    while todo:
-        node = todo.pop()
-        if z3.is_quantifier(node):
-            return True
-        if node.get_id() not in seen:
-            seen.add(node.get_id())
-            todo += node.children()
-    return False

@@ -82,8 +82,7 @@ def quantities(places: Mapping[str, Term]) -> dict[str, Term]:
     found = dict(places)
     for name, term in places.items():
         lists = tuple(Case("integer", case.guard, case.value) for case in term.cases if case.kind == "list")
-        if lists:
-            found[name + LENGTH] = Term(cases=lists)
+        found[name + LENGTH] = Term(cases=lists)
     return found
 
 

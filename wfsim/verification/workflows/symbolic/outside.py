@@ -10,6 +10,7 @@ from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.model.declared import FieldType
 from wfsim.model.elements import Variable
+from wfsim.model.shapes import Shape
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.candidates import Candidates
@@ -22,16 +23,33 @@ MOST_STARTS = 16
 
 
 class MarkedValues:
-    """What comes from outside: markers; and of the words of a worker, those that conditions tell apart."""
+    """What comes from outside: markers; and of the words of a worker, those that conditions tell apart.
+
+    Attributes
+    ----------
+    returned
+        For each variable what the results that it takes up are declared of.
+    opened
+        Why more is followed than can come; empty if it is exactly that.
+    """
 
     def __init__(
-        self, program: Program, declared: Mapping[str, Variable], domains: Domains, markers: Markers, symbols: Symbols
+        self,
+        program: Program,
+        declared: Mapping[str, Variable],
+        domains: Domains,
+        markers: Markers,
+        symbols: Symbols,
+        returned: Mapping[str, list[Shape | None]],
     ) -> None:
         self.program = program
         self.declared = declared
         self.markers = markers
         self.symbols = symbols
         self.candidates = Candidates(program, domains)
+        self.returned = returned
+        self.opened = ""
+        self._restricted: set[str] = set()
 
     def moments(self) -> list[int]:
         """None is tried: who reads the clock is not followed symbolically."""
@@ -59,13 +77,33 @@ class MarkedValues:
         """One marker."""
         name = self.program.name(row) or ""
         if row < 0:
+            if any(shape is not None for shapes in self.returned.values() for shape in shapes):
+                self._open("a result", "of an activity whose results a variable takes up elsewhere")
             return [self._field("result", "value", None)]
         head = self.program.head
         if head.first_variable <= row < head.first_variable + head.n_variables:
-            return [self._kept("result", name)]
+            marker = self._kept("result", name)
+            self._restrict(name, marker)
+            return [marker]
         shape = self.program.shapes[row]
         term = self.symbols.of_shape(f"?result of.{name}", shape, null=shape.optional)
         return [self.markers.put(f"result of.{name}", term, shape)]
+
+    def _restrict(self, name: str, marker: str) -> None:
+        """Say of a result that a variable takes up what is declared of it."""
+        shapes = self.returned.get(name, [])
+        first = shapes[0] if shapes else None
+        if all(shape is None for shape in shapes) or name in self._restricted:
+            return
+        self._restricted.add(name)
+        term = self.markers.of_text(marker)
+        assert term is not None
+        same = all(shape == first for shape in shapes)
+        if first is None or not same or not self.symbols.restrict(term, first):
+            self._open(f"what variable {name!r} takes up", "declared of another type than the variable")
+
+    def _open(self, what: str, why: str) -> None:
+        self.opened = self.opened or f"{what} is {why}, which is not followed symbolically"
 
     def errors(self, activity: int) -> Iterator[tuple[str, str | None]]:
         """Error types and messages, as everywhere: they are not computed with."""

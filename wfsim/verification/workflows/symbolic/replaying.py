@@ -14,6 +14,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import StateRow, WorkCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
+from wfsim.verification.workflows.conditions.terms import is_counted
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.space import Move, SymbolicSpace
 
@@ -49,6 +50,9 @@ def stimuli(space: SymbolicSpace, number: int, move: Move, given: Stimulus, line
         else:
             yield replace(given, activity_id=work.serial)
     elif move.through in ("done", "failed"):
+        told = move.stimulus.result
+        term = space.markers.of_text(told) if isinstance(told, str) else None
+        counted = term is not None and is_counted(term)
         for _ in range(MOST_STIMULI):
             item = _first_item(line.program, _now(line), place // 2)
             if item is None:
@@ -62,7 +66,9 @@ def stimuli(space: SymbolicSpace, number: int, move: Move, given: Stimulus, line
             elif move.through == "failed":
                 yield Stimulus("activity_failed", error_type=given.error_type, message=given.message, **common)
             else:
-                yield Stimulus("activity_succeeded", result=_result(line.program, _now(line), place // 2), **common)
+                items = given.result if counted and isinstance(given.result, list) else None
+                result = _result(line.program, _now(line), place // 2) if items is None else items[item.index]
+                yield Stimulus("activity_succeeded", result=result, **common)
 
 
 def _now(line: WorkflowSpace) -> Instance:

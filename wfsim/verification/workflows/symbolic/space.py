@@ -33,6 +33,7 @@ from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.successors import Successors
 from wfsim.verification.workflows.symbolic.host import SymbolicHost
 from wfsim.verification.workflows.symbolic.markers import Markers
+from wfsim.verification.workflows.symbolic.narrower import read_of_a_pattern, returned
 from wfsim.verification.workflows.symbolic.outside import MarkedValues
 from wfsim.verification.workflows.symbolic.places import Places
 from wfsim.verification.workflows.symbolic.through import Watched, may_not_succeed, one_work_each
@@ -118,12 +119,14 @@ class SymbolicSpace:
             program, workflow=unkeyed, variables=untyped, events={name: Event() for name in program.events}
         )
         self.texts = program.texts.copy()
-        self.symbols = Symbols(looks((*(use.tree for use in uses(workflow)), *claims)))
+        results = (each.result.shape for each in workflow.activities.values() if each.result is not None)
+        self.symbols = Symbols(looks((*(use.tree for use in uses(workflow)), *claims), results))
         self.markers = Markers(self.texts)
         self.places = Places(self.declared, self.markers, self.symbols)
         self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols)
-        outside = MarkedValues(self.program, self.declared, domains, self.markers, self.symbols)
-        self._successors = Successors(self.program, self.texts, outside, self.host)
+        types = returned(counted, self.through)
+        self._outside = MarkedValues(self.program, self.declared, domains, self.markers, self.symbols, types)
+        self._successors = Successors(self.program, self.texts, self._outside, self.host)
         self.watched = Watched(self.program, self.through, self.markers)
         self.snapshots: list[Snapshot] = []
         self.starts: list[Move] = []
@@ -186,7 +189,12 @@ class SymbolicSpace:
     @property
     def more(self) -> str:
         """Why more may be followed than can happen; empty where it is exactly that."""
-        return may_not_succeed(self.through) or self.host.opened
+        return (
+            may_not_succeed(self.through)
+            or self.host.opened
+            or self._outside.opened
+            or read_of_a_pattern(self.workflow)
+        )
 
     @property
     def stopped(self) -> str:

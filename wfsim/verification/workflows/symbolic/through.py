@@ -39,10 +39,11 @@ LIST = Variable(type=ValueType.LIST)
 
 @dataclass(frozen=True)
 class Through:
-    """A `for_each`, and the number of the variable that keeps its list."""
+    """A `for_each`, the number of the variable that keeps its list, and the work that stands in its place."""
 
     work: ForEach
     kept: int
+    instead: ActivityWork
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,12 @@ def one_work_each(workflow: Workflow) -> tuple[Workflow, dict[str, Through]]:
             return state
         where = "/".join(path)
         _refuse(workflow, where, state.for_each)
-        found[where] = Through(state.for_each, len(variables))
+        number = len(variables)
         kept = hidden("items")
         # What an item gives is not what the list gives: so that is a list, taken up by somebody.
         result = state.for_each.result_variable or hidden("results")
         activity = ActivityWork(name=state.for_each.activity or "", result_variable=result)
+        found[where] = Through(state.for_each, number, activity)
         # Should it raise, what was kept before is no list of this one.
         reads = [_keep(kept, None), _keep(kept, state.for_each.items)]
         return state.model_copy(
