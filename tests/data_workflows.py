@@ -269,6 +269,61 @@ def listed(number: int, xs: list[int] | None = None) -> Workflow:
     )
 
 
+def counted_lists(number: int, xs: list[int] | None = None) -> Workflow:
+    """A random workflow that asks what is in lists: in an input, or the one given, and in what a `for_each` leaves."""
+    maker = _Maker(number + 3_000_000, small=True)
+    most = maker.one(1, 2)
+    guards = [
+        "any(context.xs, item > context.n)", "all(context.xs, item == 0)", "context.n in context.xs",
+        "count(context.rs, item > 0) == len(context.xs)", "sum(context.rs) > sum(context.xs)", "0 not in context.rs",
+        "len(context.rs) > 0 and context.rs[0] == context.n", "len(context.xs) > 1 and context.xs[-2] != 1",
+        "coalesce(max(context.rs), 0) > 0", "min(context.xs) == 1", "len(context.ys) == len(context.xs)",
+        "sum(context.rs) == 1", "context.rs[-1] == 1", "context.n > 1", "count(context.xs, item == context.n) > 1",
+    ]  # fmt: skip
+    values: list[tuple[str, Any]] = [
+        ("n", "${context.n + 1}"), ("n", "${sum(context.rs)}"), ("n", "${count(context.xs, item == context.n)}"),
+        ("n", "${coalesce(max(context.rs), 0)}"), ("n", "${context.xs[0]}"), ("n", 0), ("xs", [0]), ("xs", [1, 0]),
+        ("xs", []), ("ys", "${context.xs}"), ("ys", "${context.rs}"), ("rs", []), ("rs", [1]),
+    ]  # fmt: skip
+    names = ["a", "b", "c", "end"]
+    transitions = []
+    for name in names[:-1]:
+        triggers = ["go", "go", "add"] if name != "b" else ["done", "done", "error", "go"]
+        for k, trigger in enumerate(triggers):
+            way: dict[str, Any] = {"from": name, "event": trigger, "to": maker.one(*names)}
+            if maker.chance(70 if k else 90):
+                way["condition"] = maker.one(*guards)
+            if maker.chance(50):
+                variable, value = maker.one(*values)
+                parameters = {"name": variable, "value": value}
+                way["pre_actions"] = [{"action_type": "set_variable", "parameters": parameters}]
+            transitions.append(way)
+    each = {"items": maker.one("${context.xs}", "${context.ys}", [1, 2]), "as": "x", "activity": "f"}
+    given: dict[str, Any] = {"input": True} if xs is None else {"initial": xs}
+    whole = {"type": "integer", "minimum": 0}
+    return Workflow.model_validate(
+        {
+            "name": "counted",
+            "initial_state": maker.one("a", "b"),
+            "variables": {
+                "n": {**whole, "initial": 0, "maximum": 3, "overflow": "saturate"},
+                "xs": {"type": "list", "items": {**whole, "maximum": 1}, **given},
+                "ys": {"type": "list", "initial": []},
+                "rs": {"type": "list", "items": {**whole, "maximum": 2}, "initial": []},
+            },
+            "events": {"go": {}, "add": {}},
+            "activities": {"f": {"result": {**whole, "maximum": most}}},
+            "states": [
+                {"name": "a"},
+                {"name": "b", "for_each": each | {"result_variable": "rs"}},
+                {"name": "c"},
+                {"name": "end", "is_terminal": True},
+            ],
+            "transitions": transitions,
+        }
+    )
+
+
 def data_workflow(number: int, *, small: bool = False) -> Workflow:
     """The random workflow of this number."""
     return Workflow.model_validate(definition(number, small=small))

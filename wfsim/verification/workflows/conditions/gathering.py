@@ -8,8 +8,8 @@ from typing import Any
 
 import z3
 
-from wfsim.model.expression_tree import Apply, Call, Expression, Field, Gather, Index, walk
-from wfsim.model.parts import MOST_STEPS
+from wfsim.model.expression_tree import Apply, Call, Expression, Field, Gather, Index, Template, walk
+from wfsim.model.parts import MOST_STEPS, TEXT_FUNCTIONS
 from wfsim.model.values import INDEX, LARGEST_VALUE, NULL, TYPE, Value, kind_of
 from wfsim.verification.workflows.conditions.comparison import matches
 from wfsim.verification.workflows.conditions.contents import Class, Counted
@@ -71,8 +71,7 @@ def item_at(owner: Term, index: int) -> Term:
     """`list[index]`, for an index that is written out."""
 
     def found(case: Case) -> Term:
-        there = z3.simplify(case.value > index if index >= 0 else case.value >= -index)
-        inside: Truth = True if z3.is_true(there) else False if z3.is_false(there) else there
+        inside = _plain(case.value > index if index >= 0 else case.value >= -index)
         outside = Term(raised(INDEX, opposite(inside)))
         return outside if inside is False else alternatives(outside, limited(_pinned(case, index), inside))
 
@@ -122,9 +121,7 @@ def _is_one(value: Term, group: Group) -> Truth:
 def gathered(function: str, owner: Term, body: Expression, of_item: Callable[[Term], Term]) -> Term:
     """`count`, `any` and `all`; `of_item` translates the body for an item."""
     size = sum(1 for _ in walk(body))
-    if size > MOST_STEPS // LARGEST_VALUE or any(
-        isinstance(node, Apply | Call | Field | Gather | Index) for node in walk(body)
-    ):
+    if size > MOST_STEPS // LARGEST_VALUE or any(map(_takes_steps, walk(body))):
         raise NotTaken(UNKNOWN)
 
     def found(case: Case) -> Term:
@@ -149,12 +146,27 @@ def gathered(function: str, owner: Term, body: Expression, of_item: Callable[[Te
     return of_list(owner, found)
 
 
+def _takes_steps(node: Template) -> bool:
+    """Whether it may take more than one step, or looks further into an item (M10.7)."""
+    return isinstance(node, Apply | Field | Gather | Index) or (
+        isinstance(node, Call) and node.function in TEXT_FUNCTIONS
+    )
+
+
 def _outcomes(term: Term, group: Group) -> tuple[Truth, Mapping[str, Truth]]:
     """When a condition is true of the items of a group, and when it raises what."""
     if not group.known:
-        return term.is_boolean(True), term.faults
+        return _plain(term.is_boolean(True)), {kind: _plain(when) for kind, when in term.faults.items()}
     decided = _alike({"true": term.is_boolean(True), "false": term.is_boolean(False), **term.faults}, group.known)
     return decided == "true", {decided: True} if decided in term.faults else {}
+
+
+def _plain(truth: Truth) -> Truth:
+    """A truth that is known, as such."""
+    if isinstance(truth, bool):
+        return truth
+    found = z3.simplify(truth)
+    return bool(z3.is_true(found)) if z3.is_true(found) or z3.is_false(found) else found
 
 
 def _alike(outcomes: Mapping[str, Truth], known: tuple[Any, ...]) -> str:
