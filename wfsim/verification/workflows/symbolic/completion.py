@@ -160,10 +160,18 @@ class Completion:
             able = self.able.get(arrow.target, False)
             if arrow.target not in undecided or able is True:
                 continue
-            before = opposite(self._before(able, arrow))
+            # A list without items is done within the step (M4.5): nobody is ever there with one.
+            passed = either(*(self._before(empty, arrow) for empty in self._empty(arrow.target)))
+            before = opposite(either(self._before(able, arrow), passed))
             if before is not False:
                 found[k] = before
         return found
+
+    def _empty(self, location: int) -> list[Truth]:
+        """When a list that is gone through at a location has no items, of each such list."""
+        space = self.system.space
+        number, _ = self.system.locations[location]
+        return [each.empty for each in space.watched.begin(space.instance(number))]
 
     def _is_lost(self, line: WorkflowSpace, number: int) -> bool:
         """Whether induction shows that no terminal state is reached from a state of a space, whatever comes."""

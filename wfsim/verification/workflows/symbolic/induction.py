@@ -41,7 +41,7 @@ from wfsim.verification.workflows.patterns import BAD, Automaton
 from wfsim.verification.workflows.runs import Finding, Moments
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
-from wfsim.verification.workflows.symbolic.lemmas import lemmas
+from wfsim.verification.workflows.symbolic.lemmas import Lemmas
 from wfsim.verification.workflows.symbolic.replaying import plainest, stimuli
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.space import SymbolicSpace
@@ -49,6 +49,9 @@ from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
 
 DEEPEST = 12
 """How many steps a run may have, unless time is up before."""
+
+LOOKED_FOR = 4
+"""Runs of so many steps are looked for first: where there is one, lemmas would be for nothing."""
 
 WORK = 6_000_000
 """For one property, where no time is given; and as much once to find all control states and their formulas."""
@@ -170,8 +173,6 @@ class Induction:
         self.system = system
         self.workflow = system.space.workflow
         self.claims = claims
-        self.telling = telling
-        self.held = held or {}
         self.limits = limits
         self.refuting: Mapping[int, Truth] = {}
         self._cone: set[int] = set()
@@ -191,6 +192,7 @@ class Induction:
             kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
             self.facts.append(both(arrow.guard, *kept))
         self.lemmas: dict[int, Truth] = {}
+        self._guessed = Lemmas(system, [*self._constants(telling)], held or {})
         self.told: list[Any] = []
         """What was asked of the functions that were given (M14.6): from then on the question is about these."""
 
@@ -217,9 +219,9 @@ class Induction:
         self._cone = self._leading_there()
         if not refuting:
             return self._decided("holds", "No control state refutes it, whatever the values.", 0)
-        self.bound(limits)
         base, step = z3.Solver(), z3.Solver()
         frontier = {-1}
+        tried = 0
         for depth in range(DEEPEST):
             last = self._unroll(base, depth, frontier)
             found = self._refuted(base, depth, last, judge)
@@ -232,17 +234,22 @@ class Induction:
                 return self._decided(
                     "holds", f"No run has more than {depth + 1} steps, and none refutes it.", depth + 1
                 )
+            if depth + 1 < LOOKED_FOR:
+                continue
+            self.bound(limits)
             # What the given functions were asked for is known of no others.
-            if not self.told and self._inductive(step, depth):
-                return self._decided("holds", _PROVED if not depth else _INDUCTIVE.format(depth), depth + 1)
+            while tried <= depth and not self.told and not self.limits.late:
+                if self._inductive(step, tried):
+                    return self._decided("holds", _PROVED if not tried else _INDUCTIVE.format(tried), tried + 1)
+                tried += 1
             if self.limits.late:
                 return self._gave_up(depth + 1)
         return self._gave_up(DEEPEST)
 
     def bound(self, limits: Limits) -> None:
-        """Find the lemmas, unless they are known."""
+        """Find the lemmas, unless they are known; where time is up, the next question goes on from there."""
         if not self.lemmas:
-            self.lemmas = lemmas(self.system, self._constants(), self.held, limits)
+            self.lemmas = self._guessed.found(limits)
 
     def _leading_there(self) -> set[int]:
         """The arrows after which a refuting one may still come, and the refuting ones."""
@@ -422,7 +429,7 @@ class Induction:
         payload = {name: value(each) for name, each in stimulus.payload.items()}
         return replace(stimulus, payload=payload, result=value(stimulus.result))
 
-    def _constants(self) -> Iterator[int]:
+    def _constants(self, telling: tuple[int, ...]) -> Iterator[int]:
         """Integers that tell, then those that the definition and the claims name, and their neighbours."""
         found = {0, 1}
         trees: list[Any] = list(self.claims)
@@ -438,8 +445,8 @@ class Induction:
         for value in named:
             if type(value) is int:
                 found |= {value - 1, value, value + 1}
-        yield from self.telling
-        yield from sorted(found - set(self.telling), key=abs)
+        yield from telling
+        yield from sorted(found - set(telling), key=abs)
 
 
 _PROVED = "Nothing that may happen in any control state refutes it, for all values that may be there."
