@@ -93,6 +93,61 @@ def test_what_is_in_a_list_proves_nothing_that_is_not_so() -> None:
     assert ask(flow(lost), "can_complete").status in ("unknown", "violated")
 
 
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("context.xs[0] == 9 and context.xs[-1] == 3", "holds"),
+        ("len(context.xs) == 1 and context.xs[0] != context.xs[-1]", "violated"),
+        ("sum(context.xs) == 31 and len(context.xs) == 4", "holds"),
+        ("sum(context.xs) > 9 * len(context.xs)", "violated"),
+        ("count(context.xs, item > 7) > len(context.xs) - count(context.xs, item < 3)", "violated"),
+        ("count(context.xs, item > 7) == 5 and 8 not in context.xs and context.xs[3] == 2", "holds"),
+        ("all(context.xs, item == 4) and any(context.xs, item > 5)", "violated"),
+        ("min(context.xs) == 7 and sum(context.xs) == 8", "unknown"),
+    ],
+)
+def test_items_are_counted_first_and_last_ones_known_and_added(condition: str, status: str) -> None:
+    ways = [way("a", "z", "done"), way("a", "b", "go", f"len(context.xs) > 0 and {condition}"), OUT]
+    assert ask(flow(ways), "states_reachable").status == status
+
+
+def test_a_list_that_stays_as_it_is_keeps_a_lost_state_lost() -> None:
+    ways = [
+        way("a", "b", "done"),
+        way("a", "z", "error"),
+        way("b", "z", "go", "sum(context.xs) > 70"),
+        way("b", "b", "go"),
+    ]
+    verdict = ask(flow(ways), "can_complete")
+    assert verdict.status == "violated"
+    assert verdict.statistics == {"states": ["b"]}
+
+
+def test_a_list_that_is_gone_through_has_as_many_items_as_it_had_where_a_state_is_lost() -> None:
+    ways = [way("a", "z", "done", "len(context.rs) > 2"), way("a", "a", "go")]
+    assert ask(flow(ways, {"items": [1, 2], "on_failure": "collect"}), "can_complete").status == "violated"
+    assert ask(flow(ways, {"items": [1, 2, 3], "on_failure": "collect"}), "can_complete").status == "holds"
+
+
+def test_nobody_waits_where_a_list_without_items_is_gone_through() -> None:
+    ways = [way("a", "b", "done", "len(context.ys) > 3"), way("a", "z", "done"), way("a", "z", "go"), OUT]
+    ways += [way("a", "z", "error")]
+    given = {"ys": ANY_LIST}
+    assert ask(flow(ways, {"items": []}, given), "can_complete").status == "holds"
+
+
+def test_what_results_of_items_are_is_asked_of_the_activity_that_gives_them() -> None:
+    many = "len(context.rs) > 6 and sum(context.rs) == 3 * len(context.rs)"
+    data = flow(
+        [way("a", "b", "done", many), way("a", "z", "done"), OUT],
+        variables={"rs": ANY_LIST | {"input": False, "initial": []}},
+    )
+    few = data.model_dump(by_alias=True, exclude_unset=True)
+    few["activities"] = {"f": {"result": {"type": "integer", "minimum": 0, "maximum": 2}}}
+    assert ask(data, "states_reachable").status == "holds"
+    assert ask(wf.Workflow.model_validate(few), "states_reachable").statistics == {"unreachable": ["b"]}
+
+
 def test_a_list_that_cannot_be_read_is_an_error_of_its_state() -> None:
     given = {"xs": {"type": "list", "optional": True, "input": True}}
     ways = [way("a", "z", "done"), way("a", "b", "error.a"), way("a", "z", "error"), OUT]

@@ -12,6 +12,7 @@ what is eliminated. A formula is at most what is true, so it may leave a state o
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -60,13 +61,13 @@ class Completion:
 
     def decided(self, lost: list[tuple[WorkflowSpace, int]]) -> Decided:
         """`violated` with a run to a lost state, `holds`, or `unknown`."""
+        self.induction.bound(self.limits)
         for space, number in lost[:TRIES]:
             if self._is_lost(space, number):
                 return self._told("violated", "", 0, space, Finding("moment", space.path_to(number), number))
         if self.system.space.more:
             # What seems to complete might not be able to.
             return self._told("unknown", f"{self.system.space.more}.", 0)
-        self.induction.bound(self.limits)
         depth = 0
         for _ in range(TRIES):
             self._go_back()
@@ -177,7 +178,7 @@ class Completion:
         """Whether induction shows that no terminal state is reached from a state of a space, whatever comes."""
         space = self.system.space
         snapshot = line.snapshots[number]
-        control = (snapshot[0], _named(line.program, snapshot))
+        control = (snapshot[0], *_named(line.program, snapshot))
         values = line.instance(number).variables
         try:
             held = {
@@ -187,26 +188,7 @@ class Completion:
             }
         except NotTaken:
             return False
-        starts = []
-        for location in self.open:
-            at, _ = self.system.locations[location]
-            own = space.snapshots[at]
-            if (own[0], _named(space.program, own)) != control:
-                continue
-            arrow = next(self.system.arrows[k] for k in self.induction.entering[location])
-            writes: dict[str, Term] = {}
-            fits: Truth = True
-            for k, _ in enumerate(space.declared):
-                place = space.places.of_variable(k)
-                if place not in held:
-                    # The list of a `for_each`: whichever it is.
-                    continue
-                if place in arrow.move.writes:
-                    writes[place] = held[place]
-                else:
-                    fits = both(fits, keeps(space.value_after(arrow.move, k), held[place]))
-            if fits is not False:
-                starts.append(Arrow(-1, location, replace(arrow.move, guard=True, writes=writes), fits))
+        starts = [arrow for location in self.open for arrow in self._beginning(location, control, held)]
         system = copy.copy(self.system)
         reached = {arrow.target for arrow in starts}
         todo = list(reached)
@@ -224,6 +206,27 @@ class Completion:
         anew = Induction(system, (), self.limits, telling, held)
         ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
         return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
+
+    def _beginning(self, location: int, control: tuple[Any, ...], held: Mapping[str, Term]) -> Iterator[Arrow]:
+        """The arrow to a location, if it is of this control state, with values for its places."""
+        space = self.system.space
+        own = space.snapshots[self.system.locations[location][0]]
+        if (own[0], *_named(space.program, own)) != control:
+            return
+        arrow = next(self.system.arrows[k] for k in self.induction.entering[location])
+        fits: Truth = True
+        for k, _ in enumerate(space.declared):
+            place = space.places.of_variable(k)
+            if place in held and place not in arrow.move.writes:
+                fits = both(fits, keeps(space.value_after(arrow.move, k), held[place]))
+        # The list of a `for_each` is whichever it may be there.
+        writes = {place: held.get(place, space.places.terms[place]) for place in arrow.move.writes}
+        start = Arrow(-1, location, replace(arrow.move, guard=True, writes=writes), fits)
+        told = self._before(self.induction.lemmas.get(location, True), start)
+        # What is not expressed is left out.
+        fits = fits if told is False else both(fits, told)
+        if fits is not False:
+            yield replace(start, guard=fits)
 
 
 def _last(line: WorkflowSpace, path: list[Edge]) -> Finding | None:

@@ -86,7 +86,7 @@ class SymbolicHost:
         self._shapes = {name: variable.shape for name, variable in declared.items()}
         self._terms: dict[tuple[Expression, bool, tuple[Held, ...]], Term] = {}
         self._fresh = itertools.count()
-        self._asked_before: dict[z3.BoolRef, bool] = {}
+        self._asked_before: dict[int, tuple[z3.BoolRef, bool]] = {}
 
     def begin(self, script: list[int]) -> None:
         """Answer the next questions by this script, and the first choice beyond it."""
@@ -171,27 +171,41 @@ class SymbolicHost:
 
     def _choose(self, choices: list[Truth]) -> int:
         """The choice of the script among those that are possible after what was chosen before."""
-        possible = [k for k, guard in enumerate(choices) if guard is not False]
-        if len(possible) > 1:
-            possible = [k for k in possible if self.possible(both(*self.path, choices[k]))]
+        possible = self._open(choices)
         at = len(self.asked)
         self.asked.append(len(possible))
         chosen = possible[self.script[at] if at < len(self.script) else 0]
         guard = choices[chosen]
         # Nothing new is said where a chain of answers asks the same again.
-        if not isinstance(guard, bool) and not any(guard.eq(before) for before in self.path):
+        if not isinstance(guard, bool) and guard.get_id() not in {before.get_id() for before in self.path}:
             self.path.append(guard)
         return chosen
+
+    def _open(self, choices: list[Truth]) -> list[int]:
+        """The choices that are possible after what was chosen before; one of them holds, and one only."""
+        left = [k for k, guard in enumerate(choices) if guard is not False]
+        path = {guard.get_id() for guard in self.path}
+        for k in left:
+            guard = choices[k]
+            if not isinstance(guard, bool) and guard.get_id() in path:
+                return [k]
+        found: list[int] = []
+        for k in left:
+            # What is left when nothing else is possible need not be asked.
+            if (k == left[-1] and not found) or self.possible(both(*self.path, choices[k])):
+                found.append(k)
+        return found
 
     def possible(self, guard: Truth) -> bool:
         """Whether some values make it true; also if that is not known."""
         if isinstance(guard, bool):
             return guard
-        if guard not in self._asked_before:
+        # A term that is kept keeps its number.
+        if guard.get_id() not in self._asked_before:
             solver = z3.Solver()
             solver.add(guard, *self.symbols.known)
-            self._asked_before[guard] = bool(solved(solver, self.limits, most=ASKED) != z3.unsat)
-        return self._asked_before[guard]
+            self._asked_before[guard.get_id()] = guard, bool(solved(solver, self.limits, most=ASKED) != z3.unsat)
+        return self._asked_before[guard.get_id()][1]
 
     def _fault(self, kind: str, answer: Cell) -> None:
         set_whole(answer, FAULT, self.markers.texts.handle(kind))
