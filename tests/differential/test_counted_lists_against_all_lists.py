@@ -22,6 +22,7 @@ from wfsim.verification.workflows.conditions.operations import needed_boolean
 from wfsim.verification.workflows.conditions.symbols import Symbols, value_of
 from wfsim.verification.workflows.conditions.terms import Term, constant
 from wfsim.verification.workflows.conditions.translation import Translation
+from wfsim.verification.workflows.conditions.truths import Truth
 
 SMALL = Shape(ValueType.INTEGER, minimum=-1, maximum=2)
 WIDE = Shape(ValueType.INTEGER, minimum=-3, maximum=40)
@@ -178,7 +179,7 @@ def test_conditions_on_lists_come_to_what_they_come_to_for_some_list(text: str) 
 
     translation = Translation(symbols, name)
     term = needed_boolean(translation.of(tree))
-    ways = {True: term.is_boolean(True), False: term.is_boolean(False), **term.faults}
+    ways: dict[bool | str, Truth] = {True: term.is_boolean(True), False: term.is_boolean(False), **term.faults}
     read = [each for each in terms if f"context.{each}" in text and each not in ("n", "given")]
     longest = 3 if len(read) < 2 else 2
     every = [lists(each, longest) for each in read]
