@@ -179,7 +179,8 @@ def test_conditions_on_lists_come_to_what_they_come_to_for_some_list(text: str) 
 
     translation = Translation(symbols, name)
     term = needed_boolean(translation.of(tree))
-    ways: dict[bool | str, Truth] = {True: term.is_boolean(True), False: term.is_boolean(False), **term.faults}
+    ways: dict[bool | str, Truth] = {True: term.is_boolean(True), False: term.is_boolean(False)}
+    ways |= term.faults.items()
     read = [each for each in terms if f"context.{each}" in text and each not in ("n", "given")]
     longest = 3 if len(read) < 2 else 2
     every = [lists(each, longest) for each in read]
