@@ -68,6 +68,28 @@ def test_a_way_over_a_result_that_it_may_give_is_found(variable: Any, result: An
     assert ask(variable, result, condition, work) == ["holds", "holds"]
 
 
+def test_where_no_result_fits_its_variable_all_else_can_happen_still() -> None:
+    number = {"type": "number", "optional": True}
+    for variable, result in ((BIT | {"initial": 0}, BIT | {"minimum": 5, "maximum": 9}), (number, BIT)):
+        workflow = wf.Workflow.model_validate(
+            {
+                "name": "w",
+                "initial_state": "a",
+                "variables": {"got": variable, "n": {"type": "integer", "initial": 0}},
+                "events": {"add": {"payload": {"k": "integer"}}},
+                "activities": {"f": {"result": result}},
+                "states": [{"name": "a", **ONE}, {"name": "b"}, {"name": "z", "is_terminal": True}],
+                "transitions": [
+                    {"from": "a", "event": "done", "to": "a"},
+                    {"from": "a", "event": "add", "to": "b", "condition": "context.n + event.k * 2 == 74"},
+                    {"from": "b", "event": "add", "to": "z"},
+                ],
+            }
+        )
+        (verdict,) = wf.verify(workflow, [wf.Property("states_reachable")])
+        assert verdict.status == "holds", verdict
+
+
 def test_results_of_items_with_their_errors_are_no_integers() -> None:
     assert "holds" not in ask(LIST, None, "5 in context.got", COLLECTED)
 

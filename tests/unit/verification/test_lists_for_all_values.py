@@ -111,6 +111,18 @@ def test_items_are_counted_first_and_last_ones_known_and_added(condition: str, s
     assert ask(flow(ways), "states_reachable").status == status
 
 
+def test_claims_ask_what_is_in_lists() -> None:
+    ways = [way("a", "z", "done"), way("a", "b", "go", "sum(context.xs) < 50"), OUT]
+    never = wf.Property("never", "state == 'b' and count(context.xs, item == 9) > 5")
+    (verdict,) = wf.verify(flow(ways), [never])
+    assert verdict.status == "holds"
+    often = wf.Property("never", "state == 'b' and count(context.xs, item == 9) > 4")
+    (verdict,) = wf.verify(flow(ways), [often])
+    assert verdict.status == "violated"
+    assert verdict.witness is not None
+    verdict.witness.replay()
+
+
 def test_a_list_that_stays_as_it_is_keeps_a_lost_state_lost() -> None:
     ways = [
         way("a", "b", "done"),

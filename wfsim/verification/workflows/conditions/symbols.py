@@ -93,34 +93,14 @@ class Symbols:
         if name in self.terms:
             return self.terms[name]
         term = self._of(name, kinds_of(shape.kind), null, shape.items)
-        self._limit(term, shape)
+        self.known += _limits(term, shape)
         return term
 
     def admit(self, term: Term, shape: Shape) -> None:
         """Say of a value that it is what such a type admits, as it is kept."""
         for case in term.cases:
             self.known += _of_kind(case.kind, case.value)
-        self._limit(term, shape)
-
-    def restrict(self, term: Term, shape: Shape) -> bool:
-        """Say of a value that it is also what another type admits; False where that is not all that this type says."""
-        kinds = kinds_of(shape.kind)
-        if not (shape.optional or shape.kind is ValueType.ANY):
-            self.known.append(opposite(term.null))
-        self.known += [opposite(case.guard) for case in term.cases if case.kind not in kinds]
-        self._limit(term, shape)
-        told = shape.pattern is None and any(case.kind in kinds for case in term.cases)
-        for case in term.cases:
-            contents = case.contents
-            if not isinstance(contents, Counted) or shape.items is None:
-                continue
-            if contents.kind not in kinds_of(shape.items.kind):
-                return False
-            within = [contained(each, shape.items) for each in contents.classes]
-            counts = zip(contents.counts, within, strict=True)
-            self.known += [either(opposite(case.guard), count == 0) for count, inside in counts if inside is False]
-            told &= None not in within
-        return told
+        self.known += _limits(term, shape)
 
     def part(self, name: str) -> Term:
         """The value of a part of an expression of which nothing is known."""
@@ -179,22 +159,44 @@ class Symbols:
         self.known += contents.facts(length)
         return contents
 
-    def _limit(self, term: Term, shape: Shape) -> None:
-        """Limits and listed values of a type."""
-        for case in term.cases:
-            for limit, operator in zip(shape.bounds, (">=", "<=")):
-                if limit is not None and case.kind in ("integer", "number"):
-                    fits = order(operator, case, constant(limit).cases[0])
-                    assert fits is not None
-                    self.known.append(either(opposite(case.guard), fits))
-        if shape.values is not None:
-            allowed = [constant(value).cases[0] for value in shape.values]
-            fits_one = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
-            self.known.append(either(term.null, *fits_one))
-
     def values(self, model: z3.ModelRef) -> dict[str, Value]:
         """The values in a model, by name; parts of expressions are left out, and their names have a space."""
         return {name: value_of(term, model) for name, term in self.terms.items() if "." in name and " " not in name}
+
+
+def _limits(term: Term, shape: Shape) -> list[Truth]:
+    """Limits and listed values of a type."""
+    found: list[Truth] = []
+    for case in term.cases:
+        for limit, operator in zip(shape.bounds, (">=", "<=")):
+            if limit is not None and case.kind in ("integer", "number"):
+                fits = order(operator, case, constant(limit).cases[0])
+                assert fits is not None
+                found.append(either(opposite(case.guard), fits))
+    if shape.values is not None:
+        allowed = [constant(value).cases[0] for value in shape.values]
+        fits_one = [both(case.guard, matches(case, each, False)) for case in term.cases for each in allowed]
+        found.append(either(term.null, *fits_one))
+    return found
+
+
+def admitted(term: Term, shape: Shape) -> tuple[list[Truth], bool]:
+    """What is true of a value that another type admits as well, and whether that is all that this type says."""
+    kinds = kinds_of(shape.kind)
+    found = _limits(term, shape)
+    if not (shape.optional or shape.kind is ValueType.ANY):
+        found.append(opposite(term.null))
+    found += [opposite(case.guard) for case in term.cases if case.kind not in kinds]
+    told = shape.pattern is None
+    for case in term.cases:
+        contents = case.contents
+        if isinstance(contents, Counted) and shape.items is not None:
+            same = contents.kind in kinds_of(shape.items.kind)
+            within = [contained(each, shape.items) if same else None for each in contents.classes]
+            counts = zip(contents.counts, within, strict=True)
+            found += [either(opposite(case.guard), count == 0) for count, inside in counts if inside is False]
+            told &= None not in within
+    return found, told
 
 
 def value_of(term: Term, model: z3.ModelRef) -> Value:

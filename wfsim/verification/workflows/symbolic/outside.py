@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import z3
+
 from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.model.declared import FieldType
@@ -14,9 +16,12 @@ from wfsim.model.shapes import Shape
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
 from wfsim.verification.workflows.candidates import Candidates
-from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.symbols import Symbols, admitted
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.places import nullable
+
+FITTING = 1_000_000
+"""What the solver may count for the question whether results of a declared type fit a variable at all."""
 
 MOST_STARTS = 16
 """Ways to leave out inputs that have an initial value."""
@@ -98,8 +103,15 @@ class MarkedValues:
         self._restricted.add(name)
         term = self.markers.of_text(marker)
         assert term is not None
-        same = all(shape == first for shape in shapes)
-        if first is None or not same or not self.symbols.restrict(term, first):
+        facts, told = ([], False) if first is None else admitted(term, first)
+        solver = z3.Solver()
+        solver.set("rlimit", FITTING)
+        solver.add(*self.symbols.known, *facts)
+        # Were there no such value, nothing would be possible any more, not even what does not wait for it.
+        fits = all(shape == first for shape in shapes) and solver.check() == z3.sat
+        if fits:
+            self.symbols.known += facts
+        if not (fits and told):
             self._open(f"what variable {name!r} takes up", "declared of another type than the variable")
 
     def _open(self, what: str, why: str) -> None:
