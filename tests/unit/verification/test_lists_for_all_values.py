@@ -111,6 +111,20 @@ def test_items_are_counted_first_and_last_ones_known_and_added(condition: str, s
     assert ask(flow(ways), "states_reachable").status == status
 
 
+def test_a_list_that_is_written_out_is_known_once_it_is_written() -> None:
+    written = [{"action_type": "set_variable", "parameters": {"name": "xs", "value": [0, 3]}}]
+    ways = [
+        way("a", "b", "done") | {"pre_actions": written},
+        way("a", "z", "error"),
+        way("b", "b", "go", "9 in context.xs"),
+    ]
+    assert ask(flow([*ways, way("b", "z", "go", "3 in context.xs")]), "can_complete").status == "holds"
+    assert ask(flow([*ways, way("b", "z", "go", "4 in context.xs")]), "can_complete").status == "violated"
+    assert ask(flow([*ways, way("b", "z", "go", "sum(context.xs) == 3")]), "transitions_live").statistics["dead"] == [
+        "transition 3 (b → b on go)"
+    ]
+
+
 def test_claims_ask_what_is_in_lists() -> None:
     ways = [way("a", "z", "done"), way("a", "b", "go", "sum(context.xs) < 50"), OUT]
     never = wf.Property("never", "state == 'b' and count(context.xs, item == 9) > 5")

@@ -140,6 +140,9 @@ class SymbolicHost:
             return constant(template.value)
         if isinstance(template, TemplateList | TemplateObject):
             given = template.items if isinstance(template, TemplateList) else [part for _, part in template.fields]
+            written = [part.value for part in given if isinstance(part, TemplateLiteral)]
+            if isinstance(template, TemplateList) and len(written) == len(given):
+                return constant(written)
             faults, fine = in_order([self._translated(part, held) for part in given])
             kind = "list" if isinstance(template, TemplateList) else "object"
             return alternatives(Term(faults), limited(of_length(kind, len(given)), fine))

@@ -12,6 +12,7 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.rows import payload_of
 from wfsim.semantics.snapshot import kept_rows
 from wfsim.semantics.values import set_null
+from wfsim.verification.workflows.conditions.contents import as_counted
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term
 from wfsim.verification.workflows.symbolic.markers import Markers
@@ -31,6 +32,8 @@ class Places:
     ----------
     terms
         For each place (as `@cell 3`): the term of its value before a step. It is what its declaration admits.
+    opened
+        Why a place may hold more than was written there; empty if none does.
     """
 
     def __init__(self, declared: Mapping[str, Variable], markers: Markers, symbols: Symbols) -> None:
@@ -38,6 +41,7 @@ class Places:
         self.markers = markers
         self.symbols = symbols
         self.terms: dict[str, Term] = {}
+        self.opened = ""
 
     @staticmethod
     def of_variable(number: int) -> str:
@@ -75,4 +79,13 @@ class Places:
             if name not in self.terms:
                 self.terms[name] = self.symbols.of_variable(name, declared, null=nullable(declared))
             writes[name] = term
+            if _uncounted(self.terms[name], term):
+                self.opened = "what is in a list that is written is not known to the solver"
             cell.whole = self.markers.texts.handle(self.markers.put(name, self.terms[name]))
+
+
+def _uncounted(place: Term, value: Term) -> bool:
+    """Whether a place knows what is in its list, and a value does not."""
+    kept = [case.contents for case in place.cases if case.contents is not None]
+    given = [case.contents for case in value.cases if case.kind == "list"]
+    return any(as_counted(each, like) is None for like in kept for each in given)
