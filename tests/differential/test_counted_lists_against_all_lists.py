@@ -96,7 +96,8 @@ def test_what_the_facts_admit_are_the_numbers_of_a_list(name: str, asked: int) -
         assert isinstance(values, list)
         own = z3.Solver()
         own.add(*fixed(contents, length, values))
-        for part in (length, *contents.counts, *(() if contents.total is None else (contents.total,))):
+        there = [*contents.first[: len(values)], *contents.last[: len(values)], *contents.counts]
+        for part in (*there, *(() if contents.total is None else (contents.total,))):
             own.add(part == model.eval(part, model_completion=True))
         assert own.check() == z3.sat, (values, model)
         solver.add(z3.Or(*(part != model.eval(part, model_completion=True) for part in (length, *contents.parts))))

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import z3
 
 import wfsim as wf
+from wfsim.model.shapes import Shape
+from wfsim.model.values import ValueType
+from wfsim.verification.workflows.conditions.looking import Looks
+from wfsim.verification.workflows.conditions.symbols import Symbols
+from wfsim.verification.workflows.conditions.terms import constant, of_length
+from wfsim.verification.workflows.symbolic.lemmas import stays
 
 ANY_LIST: dict[str, Any] = {"type": "list", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "input": True}
 THROUGH: dict[str, Any] = {"items": "${context.xs}", "as": "x", "activity": "f", "result_variable": "rs"}
@@ -123,6 +130,16 @@ def test_a_list_that_is_written_out_is_known_once_it_is_written() -> None:
     assert ask(flow([*ways, way("b", "z", "go", "sum(context.xs) == 3")]), "transitions_live").statistics["dead"] == [
         "transition 3 (b → b on go)"
     ]
+
+
+def test_nothing_is_said_to_stay_of_a_list_whose_items_are_not_known() -> None:
+    shape = Shape(ValueType.LIST, items=Shape(ValueType.INTEGER, minimum=0, maximum=9))
+    place = Symbols(Looks(constants=(1,), first=1, any=True)).of_shape("@cell 0", shape, null=False)
+    (guess,) = stays("@cell 0", place, constant([1, 2]))
+    assert guess.fact({"@cell 0": of_length("list", 2)}) is False
+    for values, same in (([1, 2], True), ([2, 1], False), ([1, 2, 2], False), ([1, 3], True)):
+        fact = guess.fact({"@cell 0": constant(values)})
+        assert fact is same or z3.is_true(z3.simplify(fact)) is same, values
 
 
 def test_claims_ask_what_is_in_lists() -> None:
