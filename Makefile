@@ -45,7 +45,7 @@ frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have ch
 
 test-long: frontend  ## the tests that `make test` leaves out because they take long (tests/long.txt)
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill
 	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 
 test-hosts: frontend  ## live widgets in Notebook 7, Voila and marimo, in Chromium; installs these

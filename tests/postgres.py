@@ -6,15 +6,18 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
 
@@ -47,6 +50,35 @@ class Server:
     def stop(self, mode: str = "immediate") -> None:
         """Stop it: `immediate` is as if it had been killed."""
         self.run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
+
+    def kill(self) -> None:
+        """Kill its first process with SIGKILL, and wait until the others have noticed: before, it cannot start."""
+        first, others = self._processes()
+        os.kill(first, signal.SIGKILL)
+        for _ in range(600):
+            if not any(Path(f"/proc/{each}").exists() for each in others):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"of {others} some have not ended though their server was killed")
+
+    def kill_one(self, chosen: random.Random) -> None:
+        """Kill one of its other processes with SIGKILL: it ends all connections then, and recovers; wait for that."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chosen.choice(self._processes()[1]), signal.SIGKILL)
+        for left in range(600, -1, -1):
+            try:
+                self.run("pg_isready", "-h", "127.0.0.1", "-p", str(self.port))
+            except RuntimeError:
+                if not left:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def _processes(self) -> tuple[int, list[int]]:
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return first, [int(each) for each in others]
 
     def address(self) -> str:
         """The address of a new, empty database."""

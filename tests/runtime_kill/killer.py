@@ -13,13 +13,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfsim.semantics.records import Record
-
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 KILLS = int(os.environ.get("WFSIM_KILLS", "5"))
 """How many processes are killed in each test; `make test-long` kills a hundred."""
+
+LOADED = [f"tests.runtime_kill.{name}" for name in ("kill_child", "kill_family", "campaign_work")]
+"""What the server of forks loads before it forks: loading takes longer than what is tested."""
 
 Drive = Callable[[str, str, "Connection", "int | None"], None]
 
@@ -60,8 +61,7 @@ class Killer:
     ) -> None:
         self.folder = folder
         self.context = multiprocessing.get_context("forkserver")
-        # The server loads it before it forks: loading takes longer than what is tested.
-        self.context.set_forkserver_preload([module])
+        self.context.set_forkserver_preload(LOADED)
         self.drive: Drive = getattr(importlib.import_module(module), function)
         self.wanted = kills
         self.kills_each = kills_each
@@ -144,9 +144,3 @@ def told_by(connection: Connection) -> str | None:
         return str(connection.recv())
     except EOFError:
         return None
-
-
-def applied(records: list[Record], kind: str) -> list[Record]:
-    """Causes of that kind that were not ignored."""
-    ignored = {record.cause_seq for record in records if record.kind == "stimulus_ignored"}
-    return [record for record in records if record.kind == kind and record.seq not in ignored]
