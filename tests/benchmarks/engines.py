@@ -10,41 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
 
 from tests.benchmarks import Measured
+from tests.benchmarks._engine_load import N_TIMERS, ORDER, N
 from tests.postgres import serving
 
-N = 150
 N_OPEN = 1_000
 STEPS = 5
 """Started, paid, an attempt taken, an attempt done, shipped."""
-
-ORDER: dict[str, Any] = {
-    "name": "order",
-    "initial_state": "created",
-    "variables": {"total": {"type": "integer", "input": True}, "receipt": {"type": "string", "optional": True}},
-    "events": {"pay": {}, "ship": {}},
-    "activities": {"charge": {}},
-    "states": [
-        {"name": "created", "timeout": "30d"},
-        {
-            "name": "charging",
-            "activity": {
-                "name": "charge",
-                "parameters": {"total": "${context.total}"},
-                "result_variable": "receipt",
-            },
-        },
-        {"name": "paid", "timeout": "30d"},
-        {"name": "shipped", "is_terminal": True},
-    ],
-    "transitions": [
-        {"from": "created", "event": "pay", "to": "charging"},
-        {"from": "charging", "event": "done", "to": "paid"},
-        {"from": "paid", "event": "ship", "to": "shipped"},
-    ],
-}
 
 
 def measure() -> list[Measured]:
@@ -68,14 +41,47 @@ def measure() -> list[Measured]:
                 Measured(f"{kind}: send, median", sent, "ms", f"99 %: {late:.1f} ms"),
                 Measured(f"{kind}: opened again", reopened, "s", f"{N_OPEN:,} instances wait"),
             ]
+            for n in (1, 2):
+                address = f"sqlite:///{folder}/load-{n}.db" if kind == "SQLite" else server.address()
+                lines += _loaded(f"{kind}, {n} {'worker' if n == 1 else 'workers'}", address, n)
+            address = f"sqlite:///{folder}/history.db" if kind == "SQLite" else server.address()
+            lines += _followed(kind, address)
     return lines
 
 
-def _asked(which: str, address: str) -> dict[str, float]:
+def _loaded(what: str, address: str, n: int) -> list[Measured]:
+    """Orders that a process sends and others work on, and timers that are due at once."""
+    found = _asked("orders", address, n, module="_engine_load")
+    rung = _asked("timers", address, n, module="_engine_load")
+    return [
+        Measured(f"{what}: steps", STEPS * N / found["cpu"], "steps/s", "of processor time, the sender's with it"),
+        Measured(f"{what}: orders", STEPS * N / found["seconds"], "steps/s", "of real time"),
+        Measured(f"{what}: send, median", found["p50"], "ms", f"99 %: {found['p99']:.1f} ms"),
+        Measured(
+            f"{what}: timers", rung["seconds"], "s", f"{N_TIMERS:,} due at once; {rung['cpu']:.1f} s of processor time"
+        ),
+    ]
+
+
+def _followed(kind: str, address: str) -> list[Measured]:
+    """A history that is asked while orders run; what is missing is no more than was written since it was asked."""
+    found = _asked("history", address, 1, module="_engine_load")
+    assert found["last"] == 0, "the history lacks what was written before it was asked"
+    return [
+        Measured(
+            f"{kind}: history pulls",
+            found["pulled"],
+            "records/s",
+            f"meanwhile {found['written']:.0f} a second were written; at most {found['most']:.0f} were missing when it "
+            f"was asked, and {found['longest']:.2f} s passed until they were there",
+        )
+    ]
+
+
+def _asked(which: str, address: str, *more: object, module: str = "engines") -> dict[str, float]:
     """In a process of its own: there is one DBOS in a process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.engines", which, address], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", which, address, *map(str, more)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
