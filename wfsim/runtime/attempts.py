@@ -45,12 +45,17 @@ class Attempts:
         self.launched: list[AttemptRow] = []
         self.taken_back: list[Key] = []
         self._rows = rows
+        # As they were read, until a step of their instance.
+        self._read: dict[str, list[AttemptRow]] = {}
 
     def find(self, key: Key) -> AttemptRow | None:
         """What is stored of an attempt; `None` if it is not open."""
-        return next((row for row in self._rows.attempts(key[0]) if row.key == key), None)
+        self._read[key[0]] = self._rows.attempts(key[0])
+        return next((row for row in self._read[key[0]] if row.key == key), None)
 
-    def follow(self, held: Held, inputs: Mapping[int, Mapping[str, Value]], trace: str | None) -> None:
+    def follow(
+        self, held: Held, inputs: Mapping[int, Mapping[str, Value]], trace: str | None, *, was_idle: bool
+    ) -> None:
         """Store what the instance says now, and launch what is new.
 
         Parameters
@@ -59,10 +64,14 @@ class Attempts:
             Those of attempts that the last step scheduled, by serial.
         trace
             The span that new attempts are below.
+        was_idle
+            No activity was open before the step: nothing is stored of any then, and need not be asked for.
         """
         instance, name = held.instance, held.name
         works = {work.activity_id: work for work in instance.activities()} if not instance.is_closed else {}
-        known = {row.serial: row for row in self._rows.attempts(name)}
+        read = self._read.pop(name, [])
+        stored = [] if was_idle else read or self._rows.attempts(name)
+        known = {row.serial: row for row in stored}
         if not works and not known:
             return
         gone = [serial for serial in known if serial not in works]

@@ -81,7 +81,7 @@ def send(
         if held is None:
             raise core.no_instance(turn.rows, id)
         # What came before is told as it was then, whatever version was expected.
-        if checked is None or turn.rows.fate(id, "event", checked) is None:
+        if expected_version is not None and (checked is None or turn.rows.fate(id, "event", checked) is None):
             _check_version(held, expected_version)
         # An id of its own tells this event's fate from those of others set free in the same step.
         sent_as = checked or f"{id}:event:{held.instance.version + 1}"

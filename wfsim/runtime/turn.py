@@ -120,16 +120,21 @@ class Turn:
         self._arriving: str | None = None
         self._sender: str | None = None
         self._kept = kept
+        # Locked, and not changed yet.
+        self._held_here: dict[str, Held] = {}
 
     # --- instances ---------------------------------------------------------------------------------
 
     def hold(self, name: str, *, wait: bool = True) -> Held | None:
         """Lock an instance and rebuild it; `None` if there is none."""
-        known = self.changed.get(name)
+        known = self.changed.get(name) or self._held_here.get(name)
         if known is not None:
             return known
         row = self.rows.lock(name, wait=wait)
-        return None if row is None else self.held(row)
+        if row is None:
+            return None
+        self._held_here[name] = self.held(row)
+        return self._held_here[name]
 
     def held(self, row: InstanceRow) -> Held:
         """The instance of a row, which whoever changes it has locked."""
@@ -179,9 +184,8 @@ class Turn:
             self._refuse_taken(program.workflow.name, address)
             raise
         held = Held(row, instance, family)
-        self._record(held, output, metadata)
-        self.rows.release_kept(places_of(name, program.workflow.name, address), name, self.now)
-        self.owes = True
+        self._record(held, output, metadata, was_idle=True)
+        self._release_kept(name, program.workflow.name, address)
         return held
 
     def _refuse_taken(self, workflow: str, address: str | None) -> None:
@@ -194,8 +198,14 @@ class Turn:
         for place in places_of(name, workflow, address):
             self.rows.hold(place)
 
+    def _release_kept(self, name: str, workflow: str, address: str | None) -> None:
+        """Messages that waited for this instance are on their way to it."""
+        if self.rows.release_kept(places_of(name, workflow, address), name, self.now):
+            self.owes = True
+
     def step(self, held: Held, apply: Apply, metadata: str | None = None) -> Output:
         """Apply a stimulus to an instance and write what comes of it; nothing if it left no record."""
+        was_idle = not held.instance.activities()
         output = apply(held.instance, max(self.now, held.instance.time))
         if not output.records:
             return output
@@ -212,8 +222,8 @@ class Turn:
             row.open_key = self._free_key(row, instance)
         self.rows.update(row)
         if opens_again:
-            self.rows.release_kept(places_of(row.id, row.workflow, row.open_key), row.id, self.now)
-        self._record(held, output, metadata)
+            self._release_kept(row.id, row.workflow, row.open_key)
+        self._record(held, output, metadata, was_idle=was_idle)
         return output
 
     def _free_key(self, row: InstanceRow, instance: Instance) -> str | None:
@@ -222,8 +232,8 @@ class Turn:
         self._hold_places(row.id, row.workflow, address)
         return None if address is None or self.rows.open_with_key(row.workflow, address) is not None else address
 
-    def _record(self, held: Held, output: Output, metadata: str | None) -> None:
-        """Append the records of a step and write what follows of it."""
+    def _record(self, held: Held, output: Output, metadata: str | None, *, was_idle: bool) -> None:
+        """Append the records of a step and write what follows of it; `was_idle`: no activity was open before."""
         instance, name = held.instance, held.name
         self.changed[name] = held
         records = records_of(instance, output)
@@ -247,10 +257,12 @@ class Turn:
             if record.kind == "child_started"
         }
         left: list[DueRow] = []
+        # All timers go then, at once.
+        closes = any(effect.kind == "closed" for effect in effects)
         for effect in effects:
             # A timer that is set and dropped in one step was never due.
             left = [row for row in left if not drops(effect, row)]
-            if effect.kind == "drop_timer":
+            if effect.kind == "drop_timer" and not closes:
                 self.rows.drop_timer(name, effect.timer, effect.timer_id)
             elif effect.kind == "closed":
                 self.rows.drop_timers(name)
@@ -259,12 +271,12 @@ class Turn:
                 left.append(entry)
         self.owe(left)
         if any(record.kind in OF_ACTIVITIES for record in records):
-            self.attempts.follow(held, inputs, trace)
+            self.attempts.follow(held, inputs, trace, was_idle=was_idle)
 
     def owe(self, entries: list[DueRow]) -> None:
         """Leave these for later, or for another transaction at once."""
         self.rows.add_due(entries)
-        if any(entry.kind != "timer" for entry in entries):
+        if any(entry.kind != "timer" or entry.due <= self.now for entry in entries):
             self.owes = True
 
     def _trace(self, span: Span | None) -> str | None:
