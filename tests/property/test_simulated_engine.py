@@ -71,7 +71,7 @@ DEFECTS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     ),
     "what dead workers had begun stays with them": (SimulatedRows, "orphans", lambda self: []),
     "what dead workers had not begun stays with them": (Worker, "_free", nothing),
-    "nobody misses a heartbeat": (SimulatedRows, "late_beats", lambda self, upto, most: []),
+    "nobody misses a heartbeat": (SimulatedRows, "late_beats", lambda self, upto, most, without=(): []),
     "a heartbeat is missed that has come": (core, "miss", unasked),
 }
 

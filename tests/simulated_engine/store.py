@@ -269,9 +269,9 @@ class SimulatedRows:
         known = [time for time in times if time is not None]
         return len(known), max(known, default=None)
 
-    def published_definitions(self) -> list[str]:
+    def published_definitions(self) -> list[tuple[str, str, str]]:
         rows = [self.transaction.get("definition", key) for key in self.transaction.every("definition")]
-        return [row[2] for row in rows if row[3] is not None]
+        return [row[:3] for row in rows if row[3] is not None]
 
     # --- instances ---------------------------------------------------------------------------------
 
@@ -400,15 +400,18 @@ class SimulatedRows:
             row.target, row.kind, row.due = target, kind, due
             self.transaction.put("due", number, row)
 
-    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> bool:
         numbers = [number for place in places for number in self.transaction.of("due", place)]
-        for row in self._locked(numbers, lambda row: row.target in places and row.kind == "kept"):
+        found = self._locked(numbers, lambda row: row.target in places and row.kind == "kept")
+        for row in found:
             row.target, row.kind, row.due = target, "letter", due
             self.transaction.put("due", row.number, row)
+        return bool(found)
 
-    def due_targets(self, upto: int, most: int) -> list[str]:
+    def due_targets(self, upto: int, most: int, without: Sequence[str] = ()) -> list[str]:
         rows = [self.transaction.get("due", key) for key in self.transaction.every("due")]
-        rows = sorted((row for row in rows if row.due <= upto), key=lambda row: (row.due, row.rank, row.number))
+        due = (row for row in rows if row.due <= upto and row.target not in without)
+        rows = sorted(due, key=lambda row: (row.due, row.rank, row.number))
         return list(dict.fromkeys(row.target for row in rows[:most]))
 
     def next_due(self) -> int | None:
@@ -451,9 +454,9 @@ class SimulatedRows:
                 row.beat_by, row.detail = each.until, each.detail
                 self.transaction.put("attempt", key, row)
 
-    def late_beats(self, upto: int, most: int) -> list[tuple[str, int, int]]:
+    def late_beats(self, upto: int, most: int, without: Sequence[str] = ()) -> list[Key]:
         rows = [self.transaction.get("attempt", key) for key in self.transaction.every("attempt")]
-        late = [row for row in rows if row.beat_by is not None and row.beat_by <= upto]
+        late = [row for row in rows if row.beat_by is not None and row.beat_by <= upto and row.instance not in without]
         return [row.key for row in late[:most]]
 
     # --- workers -----------------------------------------------------------------------------------

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time as wall
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from wfsim.errors import CatalogueError, DefinitionTaken, UnknownInstance, UnknownWorkflow, did_you_mean
+import semver
+
+from wfsim.errors import CatalogueError, DefinitionTaken, UnknownInstance, UnknownWorkflow, WfsimError, did_you_mean
 from wfsim.history.runs import definition_of, hash_of_definition, workflow_of
 from wfsim.model.catalogue import Catalogue
+from wfsim.model.fields import range_parts
 
 from .cache import Cache
 from .database import DatabaseError
 from .happening import work_off
 from .implementations import Use
+from .logs import tell
 from .outbox import Outbox
 from .programs import Families
 from .rows import AttemptRow, BeatRow, Busy, Key, Rows
@@ -98,6 +103,8 @@ class Core:
         Called with the seconds that a turn took, from asking for its transaction to the end of that.
     stuck
         Instances that something cannot happen to, with the time and the error: the others go on.
+    unreadable
+        Name and version of what is published and cannot be read here, with the reason.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -114,6 +121,7 @@ class Core:
         self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
         self.took: Callable[[float], None] = lambda seconds: None
         self.stuck: dict[str, tuple[int, BaseException]] = {}
+        self.unreadable: dict[tuple[str, str], str] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
         self._catalogue: tuple[tuple[int, int | None] | None, Catalogue] = (None, Catalogue())
@@ -197,10 +205,19 @@ class Core:
                 rows.publish(code, workflow.name, workflow.version, text, self.clock.now())
 
     def catalogue(self, rows: Rows) -> Catalogue:
-        """All that is published; read again when something has been added."""
+        """All that is published and can be read here; read again when something has been added."""
         stamp = rows.published_stamp()
         if self._catalogue[0] != stamp:
-            self._catalogue = (stamp, Catalogue(map(workflow_of, rows.published_definitions())))
+            found, unreadable = [], {}
+            for name, version, definition in rows.published_definitions():
+                try:
+                    found.append(workflow_of(definition))
+                except (WfsimError, ValueError) as error:
+                    unreadable[name, version] = str(error)
+                    message = f"{name} {version} is published and cannot be read: {error}"
+                    tell("definition_unreadable", logging.ERROR, workflow=name, version=version, message=message)
+            self.unreadable = unreadable
+            self._catalogue = (stamp, Catalogue(found))
         return self._catalogue[1]
 
     def know(self, catalogue: Catalogue) -> None:
@@ -212,7 +229,9 @@ class Core:
 
     def _newest(self, rows: Rows, name: str) -> tuple[Workflow, Catalogue] | None:
         catalogue = self.catalogue(rows)
-        found = (catalogue.get(name), catalogue) if name in catalogue else self._known.get(name)
+        chosen = catalogue.get(name) if name in catalogue else None
+        self._refuse_unreadable(name, None, chosen)
+        found = self._known.get(name) if chosen is None else (chosen, catalogue)
         if found is not None:
             self.check(*found)
         return found
@@ -223,13 +242,30 @@ class Core:
         Raises
         ------
         UnknownWorkflow
-            If there is none.
+            If there is none, or it cannot be read here.
         """
         catalogue = self.catalogue(rows)
         try:
-            return catalogue.get(name, version), catalogue
+            chosen = catalogue.get(name, version)
         except CatalogueError as error:
+            self._refuse_unreadable(name, version, None)
             raise UnknownWorkflow(f"{error} Publish it: engine.publish(workflow).") from None
+        self._refuse_unreadable(name, version, chosen)
+        return chosen, catalogue
+
+    def _refuse_unreadable(self, name: str, version: str | None, chosen: Workflow | None) -> None:
+        """What cannot be read may be newer than what can: nobody shall get an older one unawares."""
+        for (unread, number), why in self.unreadable.items():
+            found = semver.Version.parse(number)
+            if (
+                unread == name
+                and all(found.match(part) for part in range_parts("latest" if version is None else version))
+                and (chosen is None or found > semver.Version.parse(chosen.version))
+            ):
+                raise UnknownWorkflow(
+                    f"{name} {number} is published and cannot be read: {why} Go on with the wfsim that published it, "
+                    "name an older version, or publish a newer one."
+                )
 
     # --- what is due -------------------------------------------------------------------------------
 
@@ -242,23 +278,36 @@ class Core:
         """Let everything happen that is due; how many instances were at it."""
         n = 0
         with self.database.reading() as rows:
-            targets = rows.due_targets(now, TOGETHER)
+            targets = rows.due_targets(now, TOGETHER, self._held_up(now))
         for target in targets:
-            if target in self.stuck and now < self.stuck[target][0] + AGAIN:
-                continue
-            try:
-                with self.turn() as turn:
-                    n += work_off(turn, target, now, wait=False)
-            except Busy:
-                # Somebody else is at it; it is looked for again.
-                continue
-            except (DatabaseError, MemoryError):
-                raise
-            except Exception as error:  # kept, and told: what is wrong with one instance must not hold up the others
-                self.stuck[target] = (now, error)
-            else:
-                self.stuck.pop(target, None)
+            with self._alone(target, now), self.turn() as turn:
+                n += work_off(turn, target, now, wait=False)
         return n
+
+    @contextlib.contextmanager
+    def _alone(self, name: str, now: int) -> Iterator[None]:
+        """What is wrong with one instance must not hold up the others."""
+        try:
+            yield
+        except Busy:
+            # Somebody else is at it; it is looked for again.
+            return
+        except (DatabaseError, MemoryError):
+            raise
+        except Exception as error:  # kept, and told
+            self.stuck[name] = (now, error)
+        else:
+            self.stuck.pop(name, None)
+
+    def _held_up(self, now: int) -> list[str]:
+        """Instances that are not tried again yet. What has not been seen for long is at another worker, or mended."""
+        found = []
+        for name, (since, _) in list(self.stuck.items()):
+            if now < since + AGAIN:
+                found.append(name)
+            elif since + 2 * AGAIN <= now:
+                self.stuck.pop(name, None)
+        return found[:MOST_VERSIONS]
 
     def beat(self, attempts: Iterable[Attempt]) -> None:
         """These attempts gave a sign of life."""
@@ -271,20 +320,29 @@ class Core:
     def miss_beats(self, now: int) -> int:
         """Attempts without a heartbeat in time have failed; how many."""
         with self.database.reading() as rows:
-            late = rows.late_beats(now, TOGETHER)
+            late = rows.late_beats(now, TOGETHER, self._held_up(now))
         for key in late:
-            with self.turn() as turn:
+            with self._alone(key[0], now), self.turn() as turn:
                 miss(turn, key)
         return len(late)
 
     # --- attempts ----------------------------------------------------------------------------------
 
-    def put_back(self, key: Key, tries: int, enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None]) -> None:
-        """Another worker shall carry an attempt out."""
+    def put_back(
+        self,
+        key: Key,
+        tries: int,
+        enqueue: Callable[[SqlRows, Iterable[AttemptRow]], None],
+        worker: str | None = None,
+    ) -> None:
+        """Another worker shall carry an attempt out; with `worker`, also one that this has begun."""
         with self.database.transaction() as rows:
             rows.lock(key[0])
             for row in rows.attempts(key[0]):
-                if (row.key, row.tries, row.phase) == (key, tries, "queued"):
+                if (row.key, row.tries) != (key, tries):
+                    continue
+                if row.phase == "queued" or (worker is not None and (row.phase, row.worker) == ("running", worker)):
+                    row.phase, row.worker, row.beat_by = "queued", None, None
                     row.tries += 1
                     rows.put_attempt(row)
                     enqueue(rows, [row])

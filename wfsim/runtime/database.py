@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,24 @@ from .upgrading import bring_up_to_date
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
 MEMORY = "sqlite://"
 BUSY = 30_000
 """Milliseconds that another process may hold an SQLite file."""
+
+RESTED = 1.0
+"""Seconds without a question after which a connection to PostgreSQL is asked whether it is still there."""
 
 PATIENCE = 10
 """Seconds in which a PostgreSQL server must answer, unless the address has a `connect_timeout`."""
 
 
 class DatabaseError(EngineError):
-    """The database is full, locked, or cannot be reached; it may be in a while."""
+    """The database is full, locked, or cannot be reached; it may be in a while.
+
+    What was to be stored was not, unless the text says that this is not known.
+    """
 
 
 class Database:
@@ -75,11 +84,15 @@ class Database:
                 driver,
                 pool_size=pool,
                 max_overflow=10,
-                pool_pre_ping=True,
                 connect_args={"connect_timeout": parsed.query.get("connect_timeout", PATIENCE)},
             )
+        # Its questions see what is stored when they are asked, in a transaction or not: that spares two messages.
+        self._reader = self.engine
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare)
+        else:
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            _ask_those_that_rested(self.engine)
         self._refuse_others(parsed.database)
         try:
             with self._begun() as rows:
@@ -106,8 +119,11 @@ class Database:
 
         Raises
         ------
+        EngineError
+            If it refuses a value; nothing has happened then.
         DatabaseError
-            If the database cannot be used; nothing has happened then.
+            If the database cannot be used. Nothing has happened then, unless the connection broke at the very end:
+            whether the server has stored it is not known then, as the text says.
         """
         with self._told(), self._begun() as rows:
             yield rows
@@ -116,7 +132,10 @@ class Database:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sa.exc.DBAPIError) as error:
+        except sa.exc.DataError as error:
+            raise EngineError(f"{self.shown} refuses a value: {str(error.orig).strip()} Nothing was stored.") from error
+        except (OSError, sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            # A timeout: no connection has become free.
             told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
             raise DatabaseError(
                 f"{self.shown} cannot be used: {str(told).strip()} Nothing of this was stored. "
@@ -131,8 +150,17 @@ class Database:
                 yield SqlRows(connection)
                 connection.commit()
         else:
-            with self.engine.begin() as connection:
+            with self.engine.connect() as connection:
                 yield SqlRows(connection)
+                try:
+                    connection.commit()
+                except sa.exc.DBAPIError as error:
+                    if not error.connection_invalidated:
+                        raise
+                    raise DatabaseError(
+                        f"{self.shown} cannot be used: {str(error.orig).strip()} It is not known whether this was "
+                        "stored. Look, or try again under the same id: what was stored is not done twice."
+                    ) from error
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SqlRows]:
@@ -144,7 +172,7 @@ class Database:
             If the database cannot be used.
         """
         alone = self._turn if self.in_memory else contextlib.nullcontext()
-        with self._told(), alone, self.engine.connect() as connection:
+        with self._told(), alone, self._reader.connect() as connection:
             yield SqlRows(connection)
 
     def close(self) -> None:
@@ -167,6 +195,27 @@ def existing(url: str) -> str:
         if parsed.get_backend_name() == "sqlite" and (path in (None, "", ":memory:") or not Path(path).is_file()):
             raise EngineError(f"there is no database {url!r}. Give that of an engine: sqlite:///runs.db.")
     return url
+
+
+def _ask_those_that_rested(engine: sa.Engine) -> None:
+    """A connection that has rested for a while is asked whether it is still there, before anybody relies on it.
+
+    To ask every time, as SQLAlchemy can, would be a message more for each transaction.
+    """
+
+    def rests(connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    def is_wanted(connection: DBAPIConnection, record: sa.pool.ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) < RESTED:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.InvalidatePoolError from error
+
+    sa.event.listen(engine, "checkin", rests)
+    sa.event.listen(engine, "checkout", is_wanted)
 
 
 def _prepare(connection: object, _: object) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wfsim.model.duration import UNITS
 
-from . import tracing
+from . import core, tracing
 from .breaker import OnHold
 from .database import DatabaseError
 from .logs import tell
@@ -81,6 +81,15 @@ class Delivery:
         DatabaseError
             If the database is away, and the worker ends.
         """
+        try:
+            self._deliver(key, tries)
+        except (DatabaseError, MemoryError):
+            raise
+        except Exception as error:  # kept, and told: it is tried again, and the others go on
+            self._core.stuck[key[0]] = (self._core.clock.now(), error)
+            self._put_back(key, tries, core.AGAIN / UNITS["s"])
+
+    def _deliver(self, key: Key, tries: int) -> None:
         name, serial, attempt = key
         order = self._take(key, tries)
         if order is None:
@@ -111,13 +120,15 @@ class Delivery:
             except OnHold as error:
                 wait = (error.until - self._core.clock.now()) / UNITS["s"]
                 break
-        delay = max(wait, self._least)
+        self._put_back(key, tries, max(wait, self._least))
+        return None
+
+    def _put_back(self, key: Key, tries: int, delay: float) -> None:
         self._insist(
             lambda again: self._core.put_back(
-                key, tries, lambda rows, attempts: self._hands.enqueue(rows, attempts, delay)
+                key, tries, lambda rows, attempts: self._hands.enqueue(rows, attempts, delay), self._worker
             )
         )
-        return None
 
     def _insist(self, call: Callable[[bool], T]) -> T:
         """Do it, again and again while the database is away; it is told whether it may have been done before.

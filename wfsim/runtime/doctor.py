@@ -17,7 +17,7 @@ from wfsim.model.statuses import OPEN
 from .backup import opened
 from .clock import SystemClock
 from .core import Core
-from .database import Database, existing
+from .database import Database, DatabaseError, existing
 from .groups import DEFAULT
 from .happening import work_off
 from .presence import LEASE
@@ -356,20 +356,30 @@ class _Undone(Exception):
 
 
 def _stuck(core: Core) -> Iterator[Finding]:
-    """What is overdue is tried, and undone."""
+    """What is overdue is tried, and undone; so is what has attempts that nobody has taken, or missed, for as long."""
     now = core.clock.now()
+    overdue = sa.select(DUE.c.target).where(DUE.c.due < now - LATE).order_by(DUE.c.due, DUE.c.number)
+    waiting = (
+        sa.select(ATTEMPTS.c.instance)
+        .join(INSTANCES, INSTANCES.c.id == ATTEMPTS.c.instance)
+        .where((ATTEMPTS.c.phase == "queued") | (ATTEMPTS.c.beat_by < now - LATE), INSTANCES.c.time < now - LATE)
+        .order_by(INSTANCES.c.time)
+    )
     with core.database.reading() as rows:
-        asked = sa.select(DUE.c.target).where(DUE.c.due < now - LATE).order_by(DUE.c.due, DUE.c.number).limit(10 * MOST)
-        targets = list(dict.fromkeys(rows.connection.execute(asked).scalars()))[:MOST]
+        targets = [
+            name
+            for asked in (overdue, waiting)
+            for name in list(dict.fromkeys(rows.connection.execute(asked.limit(10 * MOST)).scalars()))[:MOST]
+        ]
     found: dict[str, str] = {}
-    for target in targets:
+    for target in dict.fromkeys(targets):
         try:
             with core.turn() as turn:
                 work_off(turn, target, now, wait=False)
                 raise _Undone
         except (_Undone, Busy):
             continue
-        except (EngineError, MemoryError):
+        except (DatabaseError, MemoryError):
             raise
         except Exception as error:  # told: it is what holds this one up
             found[target] = f"{type(error).__name__}: {error}"

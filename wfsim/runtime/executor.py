@@ -467,7 +467,7 @@ def _failure(key: Key, error: BaseException) -> Report:
     error_type = error.error_type if isinstance(error, ActivityError) else type(error).__name__
     try:
         message = str(error)
-    except Exception as worse:  # the failure must be reported, whatever its text is
+    except BaseException as worse:  # the failure must be reported, whatever its text is
         message = f"(its text cannot be had: {type(worse).__name__})"
     return Report(
         key,
@@ -478,6 +478,6 @@ def _failure(key: Key, error: BaseException) -> Report:
 
 
 def _bounded(text: str, longest: int) -> str:
-    # Half characters (surrogates) are no text and cannot be stored.
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    # Half characters (surrogates) are no text and cannot be stored; nor can zeros, in PostgreSQL.
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -20,7 +20,7 @@ from wfsim.history.replay_case import replayed
 from wfsim.history.store import Steps, Store, StoredCase
 
 from .programs import code_of
-from .segments import checked, outputs_of, segments_of
+from .segments import checked, family_of, outputs_of, segments_of
 from .tables import INSTANCES, MOVES
 
 if TYPE_CHECKING:
@@ -190,28 +190,11 @@ class Pulled:
         return found
 
     def _steps(self, rows: SqlRows, row: InstanceRow) -> Steps | None:
-        family = self._core.families.get(row.family, rows.family)
-        program = family.programs[row.member]
         before = self._version(row.id)
         if row.version == before:
             return None
-        place = self._place(row.id)
-        if place is None:
-            parent = None if row.parent is None else self._place(row.parent)
-            if parent is not None and family.members[row.member].model_hash not in self._store.hashes_of(parent):
-                # Its parent has moved to a version that runs another one.
-                parent = None
-            place = self._store.new_case(program, row.id, parent=parent, activation=row.activation if parent else None)
-            self._places[row.id] = place
-        instance = self._kept.pop(row.id, None)
         try:
-            if before == 0:
-                told = outputs_of(segments_of(rows, row, self._core.families))
-                instance, outputs = told.instance, told.outputs
-            else:
-                if instance is None or instance.version != before:
-                    instance = self._rebuilt(place)
-                outputs = [output for _, output in replayed(instance, rows.records(row.id, before))]
+            return self._told(rows, row, before)
         except ReplayError as error:
             # Its instance is past that step, so there is nothing to show: what is shown is what was.
             self.differences[row.id] = error
@@ -221,6 +204,27 @@ class Pulled:
                 stacklevel=2,
             )
             return None
+
+    def _told(self, rows: SqlRows, row: InstanceRow, before: int) -> Steps:
+        family = family_of(row.family, rows, self._core.families)
+        program = family.programs[row.member]
+        # Looked for already, by `_version`, if nothing of it is there.
+        place = self._place(row.id) if before else self._places.get(row.id)
+        if place is None:
+            parent = None if row.parent is None else self._place(row.parent)
+            if parent is not None and family.members[row.member].model_hash not in self._store.hashes_of(parent):
+                # Its parent has moved to a version that runs another one.
+                parent = None
+            place = self._store.new_case(program, row.id, parent=parent, activation=row.activation if parent else None)
+            self._places[row.id] = place
+        instance = self._kept.pop(row.id, None)
+        if before == 0:
+            told = outputs_of(segments_of(rows, row, self._core.families))
+            instance, outputs = told.instance, told.outputs
+        else:
+            if instance is None or instance.version != before:
+                instance = self._rebuilt(place)
+            outputs = [output for _, output in replayed(instance, rows.records(row.id, before))]
         return Steps(place, instance, outputs, before, rows.metadata(row.id, before))
 
     def _rebuilt(self, place: StoredCase) -> Instance:
@@ -273,10 +277,9 @@ def check(core: Core, ids: Iterable[str] | None) -> Check:
             row = rows.read(name)
             if row is None:
                 raise core.no_instance(rows, name)
-            segments = segments_of(rows, row, core.families)
             n_records += row.version
             try:
-                checked(segments)
+                checked(segments_of(rows, row, core.families))
             except ReplayError as error:
                 differences[name] = error
     return Check(len(names), n_records, differences)

@@ -13,6 +13,7 @@ from wfsim.errors import RunStopped
 from wfsim.model.uses import declared_activities
 
 from .breaker import OnHold
+from .core import AGAIN
 from .database import DatabaseError
 from .delivery import OUTAGE
 from .executor import Attempt, Executor, Report
@@ -355,6 +356,14 @@ class Pump:
         except OnHold as held:
             with self._door:
                 self._held[key] = (held.until, self._waiting.pop(key, row))
+            return
+        except (DatabaseError, MemoryError):
+            raise
+        except Exception as error:  # kept, and told: what is wrong with one instance must not hold up the others
+            now = self._core.clock.now()
+            self._core.stuck[row.instance] = (now, error)
+            with self._door:
+                self._held[key] = (now + AGAIN, self._waiting.pop(key, row))
             return
         with self._door:
             self._waiting.pop(key, None)

@@ -177,8 +177,8 @@ class Rows(Protocol):
         """Changes whenever something is published."""
         ...
 
-    def published_definitions(self) -> list[str]:
-        """All that is published, in canonical JSON."""
+    def published_definitions(self) -> list[tuple[str, str, str]]:
+        """Name, version and definition, in canonical JSON, of all that is published."""
         ...
 
     # --- instances ---------------------------------------------------------------------------------
@@ -283,12 +283,12 @@ class Rows(Protocol):
         """Let an entry be for somebody else."""
         ...
 
-    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
-        """Messages kept at some places are for an instance from now on."""
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> bool:
+        """Messages kept at some places are for an instance from now on; whether there are any."""
         ...
 
-    def due_targets(self, upto: int, most: int) -> list[str]:
-        """For whom something is due by then, in the order in which it is, of so many entries at most."""
+    def due_targets(self, upto: int, most: int, without: Sequence[str] = ()) -> list[str]:
+        """For whom, but for some, something is due by then, in order of that, of so many entries at most."""
         ...
 
     def next_due(self) -> int | None:
@@ -321,8 +321,8 @@ class Rows(Protocol):
         """Attempts gave a sign of life."""
         ...
 
-    def late_beats(self, upto: int, most: int) -> list[Key]:
-        """Instance, serial and number of attempts without a sign of life, so many at most."""
+    def late_beats(self, upto: int, most: int, without: Sequence[str] = ()) -> list[Key]:
+        """Instance, serial and number of attempts without a sign of life, but for some instances, so many at most."""
         ...
 
     # --- workers -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wfsim.errors import ReplayError
+from wfsim.errors import ReplayError, WfsimError
 from wfsim.history.replay_case import replayed, steps_of, stimulus_of
 from wfsim.history.retelling import Otherwise, Retold, Segment, beginnings, retold
 
@@ -13,21 +13,43 @@ if TYPE_CHECKING:
 
     from wfsim.semantics.instance import Instance
 
-    from .programs import Families
+    from .programs import Families, Family
     from .rows import InstanceRow, Rows
 
 
 def segments_of(rows: Rows, row: InstanceRow, families: Families) -> list[Segment]:
-    """What happened to an instance, by the versions that it ran."""
+    """What happened to an instance, by the versions that it ran.
+
+    Raises
+    ------
+    ReplayError
+        If a definition of it cannot be read any more.
+    """
     records, moves = rows.records(row.id), rows.moves(row.id)
     ran = [(each.family, each.member, each.seq) for each in moves] + [(row.family, row.member, row.version)]
     renamed = [{}, *(each.renamed for each in moves)]
     found, first = [], 0
     for (family, member, last), names in zip(ran, renamed):
-        program = families.get(family, rows.family).programs[member]
+        program = family_of(family, rows, families).programs[member]
         found.append(Segment(program, records[first:last], names))
         first = last
     return found
+
+
+def family_of(code: str, rows: Rows, families: Families) -> Family:
+    """The family of a hash, of an instance whose records are to be told.
+
+    Raises
+    ------
+    ReplayError
+        If a definition of it cannot be read any more.
+    """
+    try:
+        return families.get(code, rows.family)
+    except (WfsimError, ValueError) as error:
+        raise ReplayError(
+            f"a definition that it ran cannot be read any more: {error} Go on with the wfsim that published it."
+        ) from error
 
 
 def checked(segments: Sequence[Segment]) -> Instance:

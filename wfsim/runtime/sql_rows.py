@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -123,6 +124,30 @@ _LOCK_ATTEMPT = (
 _MOVES = sa.select(MOVES).where(MOVES.c.instance == sa.bindparam("name")).order_by(MOVES.c.number)
 
 
+def _insert(is_sqlite: bool, table: sa.Table) -> Any:
+    return (sqlite if is_sqlite else postgresql).insert(table)
+
+
+@cache
+def _new_instance(is_sqlite: bool) -> Any:
+    return _insert(is_sqlite, INSTANCES).on_conflict_do_nothing().returning(INSTANCES.c.id)
+
+
+@cache
+def _put_fate(is_sqlite: bool) -> Any:
+    found = _insert(is_sqlite, SEEN)
+    return found.on_conflict_do_update(index_elements=["instance", "kind", "id"], set_={"fate": found.excluded.fate})
+
+
+@cache
+def _put_attempt(is_sqlite: bool) -> Any:
+    found = _insert(is_sqlite, ATTEMPTS)
+    return found.on_conflict_do_update(
+        index_elements=["instance", "serial"],
+        set_={name: found.excluded[name] for name in _ATTEMPT if name not in ("instance", "serial")},
+    )
+
+
 class SqlRows:
     """What one connection sees within its transaction; see `rows.Rows`."""
 
@@ -131,7 +156,7 @@ class SqlRows:
         self.is_sqlite = connection.dialect.name == "sqlite"
 
     def _insert(self, table: sa.Table) -> Any:
-        return (sqlite if self.is_sqlite else postgresql).insert(table)
+        return _insert(self.is_sqlite, table)
 
     # --- definitions -------------------------------------------------------------------------------
 
@@ -167,10 +192,11 @@ class SqlRows:
         n, last = self.connection.execute(asked.where(DEFINITIONS.c.published.is_not(None))).one()
         return n, last
 
-    def published_definitions(self) -> list[str]:
-        """All that is published, in canonical JSON."""
-        asked = sa.select(DEFINITIONS.c.definition).where(DEFINITIONS.c.published.is_not(None))
-        return list(self.connection.execute(asked).scalars())
+    def published_definitions(self) -> list[tuple[str, str, str]]:
+        """Name, version and definition, in canonical JSON, of all that is published."""
+        asked = sa.select(DEFINITIONS.c.name, DEFINITIONS.c.version, DEFINITIONS.c.definition)
+        found = self.connection.execute(asked.where(DEFINITIONS.c.published.is_not(None)))
+        return [(name, version, definition) for name, version, definition in found]
 
     def put_family(self, code: str, members: Sequence[RunWorkflow]) -> None:
         """Store a family and its definitions, if they are not there."""
@@ -258,9 +284,8 @@ class SqlRows:
 
     def insert(self, row: InstanceRow) -> bool:
         """A new instance; false if its id is taken."""
-        statement = self._insert(INSTANCES).on_conflict_do_nothing().returning(INSTANCES.c.id)
         values = {name: getattr(row, name) for name in _INSTANCE}
-        if self.connection.execute(statement, values).one_or_none() is not None:
+        if self.connection.execute(_new_instance(self.is_sqlite), values).one_or_none() is not None:
             return True
         if self.read(row.id) is None:
             raise KeyTaken
@@ -333,12 +358,8 @@ class SqlRows:
 
     def note_fates(self, name: str, kind: str, fates: Mapping[str, int], sender: str | None = None) -> None:
         """Keep what became of ids, new or known; who sent what is known stays."""
-        statement = self._insert(SEEN)
-        statement = statement.on_conflict_do_update(
-            index_elements=["instance", "kind", "id"], set_={"fate": statement.excluded.fate}
-        )
         self.connection.execute(
-            statement,
+            _put_fate(self.is_sqlite),
             [
                 {"instance": name, "kind": kind, "id": identity, "fate": fate, "sender": sender}
                 for identity, fate in fates.items()
@@ -402,13 +423,14 @@ class SqlRows:
         """Let an entry be for somebody else."""
         self.connection.execute(_MOVE, {"which": number, "to": target, "as_kind": kind, "at": due})
 
-    def release_kept(self, places: Sequence[str], target: str, due: int) -> None:
-        """Messages kept at some places are for an instance from now on."""
-        self.connection.execute(_RELEASE, {"waits_at": places, "to": target, "at": due})
+    def release_kept(self, places: Sequence[str], target: str, due: int) -> bool:
+        """Messages kept at some places are for an instance from now on; whether there are any."""
+        return self.connection.execute(_RELEASE, {"waits_at": places, "to": target, "at": due}).rowcount > 0
 
-    def due_targets(self, upto: int, most: int) -> list[str]:
-        """For whom something is due by then, in the order in which it is, of so many entries at most."""
-        found = self.connection.execute(_DUE_TARGETS, {"upto": upto, "most": most}).scalars()
+    def due_targets(self, upto: int, most: int, without: Sequence[str] = ()) -> list[str]:
+        """For whom, but for some, something is due by then, in order of that, of so many entries at most."""
+        asked = _DUE_TARGETS.where(DUE.c.target.not_in(without)) if without else _DUE_TARGETS
+        found = self.connection.execute(asked, {"upto": upto, "most": most}).scalars()
         return list(dict.fromkeys(found))
 
     def next_due(self) -> int | None:
@@ -440,13 +462,8 @@ class SqlRows:
 
     def put_attempt(self, row: AttemptRow) -> None:
         """Store an open activity."""
-        statement = self._insert(ATTEMPTS)
-        statement = statement.on_conflict_do_update(
-            index_elements=["instance", "serial"],
-            set_={name: statement.excluded[name] for name in _ATTEMPT if name not in ("instance", "serial")},
-        )
         self.connection.execute(
-            statement,
+            _put_attempt(self.is_sqlite),
             {
                 name: written(value) if name in _SERIALIZED and value is not None else value
                 for name in _ATTEMPT
@@ -475,9 +492,10 @@ class SqlRows:
         if given:
             self.connection.execute(_BEAT, given)
 
-    def late_beats(self, upto: int, most: int) -> list[Key]:
-        """Instance, serial and number of attempts without a sign of life, so many at most."""
-        found = self.connection.execute(_LATE, {"upto": upto, "most": most})
+    def late_beats(self, upto: int, most: int, without: Sequence[str] = ()) -> list[Key]:
+        """Instance, serial and number of attempts without a sign of life, but for some instances, so many at most."""
+        asked = _LATE.where(ATTEMPTS.c.instance.not_in(without)) if without else _LATE
+        found = self.connection.execute(asked, {"upto": upto, "most": most})
         return [(name, serial, attempt) for name, serial, attempt in found]
 
     # --- workers -----------------------------------------------------------------------------------

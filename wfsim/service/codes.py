@@ -45,7 +45,7 @@ TOLD: Mapping[type[WfsimError], Told] = {
     UnknownInstance: Told(404, "unknown_instance", "List what there is: GET /v1/instances."),
     UnknownWorkflow: Told(404, "unknown_workflow", "List what is published: GET /v1/definitions."),
     DefinitionTaken: Told(409, "definition_taken", "Give the changed definition a higher version."),
-    DatabaseError: Told(503, "database", "Nothing was stored. Repeat it later, under the same Idempotency-Key."),
+    DatabaseError: Told(503, "database", "Repeat it later, under the same Idempotency-Key: it is done once."),
     EngineError: Told(409, "engine", "Read the detail."),
     InstanceExists: Told(409, "instance_exists", "Look at it, or start another one under another id."),
     StartRefused: Told(422, "start_refused", "Compare the input with the definition's input variables."),

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.postgres import Server, serving
 from wfsim.errors import EngineError
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
+from wfsim.runtime import database
+from wfsim.runtime.database import DatabaseError
+from wfsim.runtime.engine import Engine
 from wfsim.runtime.opening import open_engine
 
 ORDER: dict[str, Any] = {
@@ -89,3 +93,39 @@ def test_who_has_no_functions_starts_and_sends_and_a_worker_that_comes_later_doe
         run = engine.get("o")
         run.wait(timeout="60s")
         assert (run.state, run.variables["receipt"]) == ("shipped", "paid")
+
+
+def test_an_answer_that_is_lost_with_the_connection_is_not_told_as_nothing_stored(server: Server) -> None:
+    with open_engine(server.address(), [order()]) as engine:
+        engine.start("order", {"total": 1}, id="o")
+        lost = []
+
+        def store_and_break(connection: sa.Connection) -> None:
+            if not lost:
+                lost.append(True)
+                connection.exec_driver_sql("COMMIT")
+                connection.connection.dbapi_connection.close()  # type: ignore[union-attr]
+
+        sa.event.listen(engine.core.database.engine, "commit", store_and_break)
+        with pytest.raises(DatabaseError, match=r"is not known whether this was stored.*under the same id"):
+            engine.send("o", "pay", event_id="once")
+        assert lost
+        assert engine.send("o", "pay", event_id="once") == "duplicate"
+
+
+def break_all(engine: Engine) -> None:
+    """Let the server end all connections but the one that says so."""
+    beside = sa.create_engine(engine.core.database.engine.url, poolclass=sa.pool.NullPool)
+    with beside.connect() as connection:
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 10000) {others}")
+
+
+def test_connections_that_broke_while_they_rested_are_replaced_unnoticed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_engine(server.address(), [order()]) as engine:
+        engine.start("order", {"total": 1}, id="o")
+        monkeypatch.setattr(database, "RESTED", 0.0)
+        break_all(engine)
+        assert engine.send("o", "pay", event_id="once") == "accepted"
