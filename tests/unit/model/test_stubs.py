@@ -98,7 +98,7 @@ def test_the_module_of_every_definition_passes_a_strict_check_and_can_be_importe
 
 def test_a_run_with_names_has_all_that_a_run_has() -> None:
     text = stubs(wf.loads(DOOR))
-    there = {name for name in vars(Run) if not name.startswith("_")} | {"id"}
+    there = {name for name in dir(Run) if not name.startswith("_")} | {"id"}
     protocol = text.split("class _Run")[1]
     assert there == set(re.findall(r"^    (?:async )?(?:def )?([a-z]\w*)[(:]", protocol, re.MULTILINE))
 
