@@ -12,7 +12,7 @@ import wfsim as wf
 from tests.unit.runtime.test_what_a_service_asks import order
 from wfsim.errors import EventRejected
 from wfsim.history.history import History
-from wfsim.runtime.engine import open_engine
+from wfsim.runtime.opening import open_engine
 
 ASKED = "SELECT external_id, seq, kind, event, event_id, command, metadata FROM metadata ORDER BY external_id, seq"
 
