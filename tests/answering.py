@@ -71,7 +71,11 @@ def _read(connection: socket.socket) -> Asked | None:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     while len(body) < int(headers.get("content-length", "0")):
-        body += connection.recv(65_536)
+        part = connection.recv(65_536)
+        if not part:
+            # Whoever asked is gone, perhaps killed.
+            return None
+        body += part
     method, target, _ = first.split(" ")
     return Asked(method, target, headers, body, lines)
 
