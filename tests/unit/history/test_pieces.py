@@ -124,7 +124,7 @@ def test_rows_that_are_too_many_for_memory_wait_in_files_that_are_removed(
     take = held.Held.take
 
     def takes(self: held.Held, *given: Any) -> Any:
-        spilled.extend(folder.glob("*/*.arrow"))
+        spilled.extend(folder.glob("*/*.rows*"))
         return take(self, *given)
 
     monkeypatch.setattr(held.Held, "take", takes)
