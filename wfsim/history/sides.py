@@ -79,7 +79,7 @@ def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
         rows = _Rows(records)
         place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases)
         last_time[place[rows.is_last]] = rows["time"][rows.is_last]
-        changes = rows.where(rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED))
+        changes = np.flatnonzero(rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED))
         final = changes[np.append(np.diff(rows.cases[changes]) != 0, True)[: len(changes)]]
         closed = final[rows["kind"][final] == R_INSTANCE_CLOSED]
         for name, column in found.items():
@@ -122,11 +122,6 @@ class _Rows:
         found: Flags = np.isin(np.arange(len(RECORD_KINDS)), kinds)[self["kind"]]
         return found
 
-    def where(self, flags: Flags) -> Places:
-        import numpy as np
-
-        return np.flatnonzero(flags)
-
     def table(self, at: Places, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
         """Rows that have run and case of some records, and these columns, in which `NONE` is null."""
         import numpy as np
@@ -145,12 +140,12 @@ def _stays(rows: _Rows) -> pa.Table:
     import numpy as np
 
     moves = rows.among(R_TRANSITION)
-    enters = rows.where(rows.among(R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
-    leaves = rows.where(rows["dwell"] != NONE)
+    enters = np.flatnonzero(rows.among(R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
+    leaves = np.flatnonzero(rows["dwell"] != NONE)
     entered = places(rows.cases, rows["seq"])
     left = places(rows.cases[leaves], rows["entered_seq"][leaves])
     unfinished = enters[~np.isin(entered[enters], left)]
-    closings = np.append(rows.where(rows.among(R_INSTANCE_CLOSED)), len(rows.cases))
+    closings = np.append(np.flatnonzero(rows.among(R_INSTANCE_CLOSED)), len(rows.cases))
     closing = closings[np.searchsorted(closings, unfinished)]
     # Of the same case, and not of one behind it.
     is_closed = np.append(rows.cases, NONE)[closing] == rows.cases[unfinished]
@@ -187,8 +182,8 @@ def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
     """As `side_tables.attempt_rows` has them."""
     import numpy as np
 
-    told = rows.where(rows.among(*_ATTEMPTS))
-    ignored = rows.where(rows.among(R_STIMULUS_IGNORED) & (rows["activity_id"] != NONE))
+    told = np.flatnonzero(rows.among(*_ATTEMPTS))
+    ignored = np.flatnonzero(rows.among(R_STIMULUS_IGNORED) & (rows["activity_id"] != NONE))
     if len(ignored):
         causes = np.searchsorted(
             places(rows.cases, rows["seq"]), places(rows.cases[ignored], rows["cause_seq"][ignored])
