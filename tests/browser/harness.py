@@ -93,7 +93,7 @@ def checked_page(
 def violations(page: Page, inside: str = "#at") -> list[str]:
     """What axe-core finds in the widget, targets smaller than 24 pixels too: rule, first element, what is wrong."""
     if not AXE.is_file():
-        pytest.fail("axe-core is missing: run `python hatch_build.py check` once.")
+        pytest.fail("axe-core is missing: run `make frontend` once.")
     page.evaluate(AXE.read_text())
     found = page.evaluate("(inside) => axe.run(inside, { rules: { 'target-size': { enabled: true } } })", inside)
     first = [(each["id"], each["nodes"][0]) for each in found["violations"]]
