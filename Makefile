@@ -10,7 +10,7 @@ MUTATION_STAMP := $(VENV)/.installed-mutation
 CONSTRAINTS ?=
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: help demo test frontend test-long test-hosts test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
+.PHONY: help demo test frontend test-kills test-long test-hosts test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -43,8 +43,10 @@ test: frontend  ## every test but for those of test-long
 frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
 	@$(BIN)/python hatch_build.py tools
 
-test-long: frontend  ## the tests that `make test` leaves out because they take long (tests/long.txt)
+test-kills: frontend  ## workers, senders, the service and PostgreSQL are killed while orders run; KILLS=400
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' tests/runtime_kill
+
+test-long: test-kills  ## the tests that `make test` leaves out because they take long (tests/long.txt): a quarter of an hour
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill
 	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 

@@ -1,7 +1,7 @@
 """Writes `long.txt` from what tests took: `pytest --durations=0 … > report`, then `python -m tests.durations report`.
 
-Measured with two workers and nothing beside them. What takes long goes to `make test-long`, which CI runs as well; of a
-test with several cases the quickest stays, and so does the quickest test of a module, unless it takes very long.
+Measured with two workers and nothing beside them. What takes long goes to `make test-long`; of a test with several
+cases the quickest stays, and so does the quickest test of a module, unless it takes very long.
 """
 
 from __future__ import annotations

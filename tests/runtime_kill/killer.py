@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 KILLS = int(os.environ.get("WFSIM_KILLS", "5"))
-"""How many processes are killed in each test; `make test-long` kills a hundred."""
+"""How many processes are killed in each test; `make test-kills` kills a hundred."""
 
 LOADED = [f"tests.runtime_kill.{name}" for name in ("kill_child", "kill_family", "campaign_work")]
 """What the server of forks loads before it forks: loading takes longer than what is tested."""

@@ -28,7 +28,7 @@ from wfsim.runtime.tables import ATTEMPTS, DELIVERIES, DUE, INSTANCES, RECORDS
 from wfsim.semantics.records import Record
 
 TIMES = max(2, KILLS // 4)
-"""How many are killed in a campaign; with `make test-long`, 25 over fifty orders."""
+"""How many are killed in a campaign; with `make test-kills`, 25 over fifty orders."""
 
 NAMES = [f"o-{number}" for number in range(50 if KILLS >= 100 else 6)]
 TOLD = ["event_received", "timer_fired", "transition", "instance_closed"]

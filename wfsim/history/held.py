@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST = 2**30
+MOST = 3 * 2**28
 """Bytes that rows may take in memory."""
 
 

@@ -94,7 +94,7 @@ class Attempts:
     def _renew(self, row: AttemptRow, attempt: int) -> None:
         """The next attempt; its input is that of the first."""
         self.taken_back.append(row.key)
-        row.attempt, row.phase, row.tries = attempt, "new", 0
+        row.attempt, row.phase, row.tries, row.lost = attempt, "new", 0, 0
         row.worker = row.beat_by = row.detail = None
 
     def _enter(self, row: AttemptRow, phase: str) -> None:

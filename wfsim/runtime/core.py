@@ -24,7 +24,7 @@ from .logs import tell
 from .outbox import Outbox
 from .programs import Families
 from .rows import AttemptRow, BeatRow, Busy, Key, Rows
-from .taking import Order, beat, miss, report, take
+from .taking import Order, beat, give_up, miss, report, take
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -325,6 +325,12 @@ class Core:
             with self._alone(key[0], now), self.turn() as turn:
                 miss(turn, key)
         return len(late)
+
+    def give_up(self, lost: Iterable[Key]) -> None:
+        """Attempts whose workers have died too often have failed."""
+        for key in lost:
+            with self._alone(key[0], self.clock.now()), self.turn() as turn:
+                give_up(turn, key)
 
     # --- attempts ----------------------------------------------------------------------------------
 

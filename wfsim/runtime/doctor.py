@@ -22,6 +22,7 @@ from .groups import DEFAULT
 from .happening import work_off
 from .presence import LEASE
 from .rows import Busy
+from .taking import DEATHS
 from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
 from .upgrading import NEWEST, stored_version
 from .webhooks import STATUSES
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
     from wfsim.model.functions import Python
 
+    from .rows import AttemptRow
     from .sql_rows import SqlRows
 
 LATE = 60_000_000
 """Microseconds after which what is due should have happened: an engine tries what is stuck once a minute."""
+
+DEADLY = 2
+"""Workers that have died at an attempt before it is told of: one may die of anything."""
 
 MOST = 20
 """Instances that are looked at one by one."""
@@ -47,8 +52,8 @@ class Finding:
     Attributes
     ----------
     about
-        `database`, `schema`, `definitions`, `instances`, `timers`, `stuck`, `workers`, `attempts`, `heartbeats`,
-        `queue`, `archive` or `webhooks`.
+        `database`, `schema`, `definitions`, `instances`, `timers`, `stuck`, `workers`, `attempts`, `deadly`,
+        `heartbeats`, `queue`, `archive` or `webhooks`.
     ok
         Whether it can be left alone.
     message, advice
@@ -242,7 +247,21 @@ def _attempts(rows: SqlRows, alive: dict[str, dict[str, Any]]) -> Iterator[Findi
     else:
         taken = f", {len(orphans):,} about to be taken over" if orphans else ""
         yield Finding("attempts", True, f"{len(open_ones):,} open, {running:,} running{taken}", figures=figures)
+    if deadly := [row for row in open_ones if row.lost >= DEADLY]:
+        yield _deadly(deadly)
     yield _queue([row for row in open_ones if row.phase == "queued"], alive)
+
+
+def _deadly(rows: Sequence[AttemptRow]) -> Finding:
+    deaths = {f"{row.instance}:{row.serial}": row.lost for row in rows}
+    shown = [f"{row.workflow}.{row.activity} of {row.instance} ({row.lost:,})" for row in rows]
+    return Finding(
+        "deadly",
+        False,
+        f"workers died time and again while they carried out {listed(shown, 3)}",
+        f"see what they say last, and how much memory they take; after {DEATHS} deaths an attempt fails with Worker.lost",
+        {"deaths": deaths},
+    )
 
 
 def _is_orphan(worker: str | None, alive: dict[str, dict[str, Any]]) -> bool:

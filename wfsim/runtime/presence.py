@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .database import DatabaseError
 from .rows import WorkerRow
+from .taking import DEATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,19 +93,24 @@ class Presence:
         rows.put_worker(WorkerRow(self.id, now, now, told))
 
     def look_after(self) -> None:
-        """Let go of workers that are gone, and free the attempts that nobody is at."""
+        """Let go of workers that are gone, and free the attempts that nobody is at, or give them up."""
         with self._core.turn() as turn:
             rows, now = turn.rows, turn.rows.server_time()
             workers = rows.workers()
             gone = [each.id for each in workers if each.id != self.id and _is_gone(each, now, self._lease)]
             if gone:
                 rows.drop_workers(gone)
+            given_up = []
             for row in rows.orphans():
+                if row.lost + 1 >= DEATHS:
+                    given_up.append(row.key)
+                    continue
                 row.phase, row.worker, row.beat_by = "queued", None, None
-                row.tries += 1
+                row.tries, row.lost = row.tries + 1, row.lost + 1
                 rows.put_attempt(row)
                 turn.attempts.launched.append(row)
             here = [each.id for each in workers if each.id not in gone]
+        self._core.give_up(given_up)
         self.free(here)
 
 

@@ -162,11 +162,19 @@ class Pump:
         )
 
     def perform(self, order: Order, implementation: Implementation) -> Report | None:
-        """Carry an attempt out and wait for it; `None` if it was taken back."""
+        """Carry an attempt out and wait for it; `None` if it was taken back.
+
+        A worker that has stood still for so long that it was taken for dead may be handed what it is still at: then
+        whoever waits now hears of that, and whoever waited before does not.
+        """
+        done: Future[Report | None] = Future()
         with self._door:
-            done: Future[Report | None] = Future()
+            before = self._performed.get(order.key)
             self._performed[order.key] = done
-        self._launch(order, implementation)
+        if before is None:
+            self._launch(order, implementation)
+        else:
+            before.set_result(None)
         return done.result()
 
     def _launch(self, order: Order, implementation: Implementation) -> None:

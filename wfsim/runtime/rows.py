@@ -89,6 +89,7 @@ class AttemptRow:
     pool: str | None = None
     priority: int = 0
     trace: str | None = None
+    lost: int = 0
 
     @property
     def key(self) -> Key:

@@ -129,6 +129,7 @@ ATTEMPTS = sa.Table(
     sa.Column("pool", sa.Text, comment="whose workers carry it out; null for all others'"),
     sa.Column("priority", sa.Integer, nullable=False, server_default="0", comment="of its instance"),
     sa.Column("trace", sa.Text, comment="the span of the step that scheduled it, as a traceparent"),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0", comment="how many workers died while at it"),
     sa.Index("wfsim_attempts_beats", "beat_by"),
     sa.Index("wfsim_attempts_workers", "worker"),
 )

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 
+DEATHS = 5
+"""Workers that may die at one attempt; then it has failed (M5.5)."""
+
+
 class Unknown(Exception):
     """A worker was handed an attempt whose function it does not know."""
 
@@ -184,3 +188,16 @@ def miss(turn: Turn, key: Key) -> None:
             held,
             lambda one, time: one.activity_failed(time, serial, attempt, "Timeout.heartbeat", "no heartbeat in time"),
         )
+
+
+def give_up(turn: Turn, key: Key) -> None:
+    """Too many workers have died at an attempt: it has failed, unless somebody has reported on it (M5.5)."""
+    name, serial, attempt = key
+    held = turn.hold(name)
+    row = None if held is None else turn.rows.lock_attempt(name, serial)
+    if held is None or row is None or row.key != key or row.phase != "running":
+        return
+    if row.worker is None or any(each.id == row.worker for each in turn.rows.workers()):
+        return
+    told = f"{DEATHS} workers died while they carried it out, the last one was {row.worker.partition('#')[0]}"
+    turn.step(held, lambda one, time: one.activity_failed(time, serial, attempt, "Worker.lost", told))

@@ -209,6 +209,94 @@ def test_what_came_of_an_attempt_of_a_damaged_instance_is_done_again_once_that_i
         assert run.variables["result"] == len(calls) > 1
 
 
+def killed(engine: Engine, times: int) -> None:
+    """So many workers have died at the attempt of `ill`, the last one just now, and others look after it."""
+    change(engine, sa.update(ATTEMPTS).where(ATTEMPTS.c.instance == "ill").values(worker="w#dead", lost=times - 1))
+    assert engine.workplace._presence is not None
+    engine.workplace._presence.look_after()
+
+
+def taken_over(engine: Engine, times: int) -> None:
+    """Wait until the attempt of `ill` has lost so many workers, and runs again."""
+    asked = sa.select(ATTEMPTS.c.lost, ATTEMPTS.c.phase).where(ATTEMPTS.c.instance == "ill")
+    pause = threading.Event()
+    for _ in range(3_000):
+        with engine.core.database.reading() as rows:
+            if tuple(rows.connection.execute(asked).one()) == (times, "running"):
+                return
+        pause.wait(0.01)
+    raise AssertionError("nobody has taken it over")
+
+
+def test_an_attempt_at_which_five_workers_have_died_has_failed_and_one_death_less_is_taken_over(tmp_path: Path) -> None:
+    calls: list[int] = []
+    go = threading.Event()
+
+    def p(context: Any) -> None:
+        calls.append(context.attempt)
+        go.wait(60)
+
+    with worker(tmp_path, p) as engine:
+        run = engine.start("bad", id="ill")
+        run.send("go")
+        run.wait(lambda each: len(calls) == 1, timeout="60s")
+        assert all(each.about != "deadly" for each in diagnose(engine.core.database.url).findings)
+        killed(engine, 4)
+        taken_over(engine, 4)
+        found = finding(engine, "deadly")
+        assert not found.ok
+        assert found.message.endswith("bad.p of ill (4)")
+        assert found.figures == {"deaths": {"ill:1": 4}}
+        assert run.status == "running"
+        killed(engine, 5)
+        assert run.wait(timeout="60s") == "wrong"
+        assert run.variables["type"] == "Worker.lost"
+        failed = [each for each in run.records if each.kind == "activity_failed"]
+        assert [each.payload["message"] for each in failed] == [
+            "5 workers died while they carried it out, the last one was w"
+        ]
+        # It was not dead at all: it was not asked to do twice what it is at, and comes late.
+        assert calls == [1]
+        go.set()
+        others_go_on(engine)
+        assert engine.check()
+
+
+def test_a_worker_that_was_taken_for_dead_and_is_not_goes_on_with_what_it_is_at(tmp_path: Path) -> None:
+    calls: list[int] = []
+    go = threading.Event()
+
+    def p() -> int:
+        calls.append(1)
+        go.wait(60)
+        return 7
+
+    with worker(tmp_path, p) as engine:
+        run = engine.start("bad", id="ill")
+        run.send("go")
+        run.wait(lambda each: len(calls) == 1, timeout="60s")
+        killed(engine, 1)
+        taken_over(engine, 1)
+        go.set()
+        assert run.wait(timeout="60s") == "over"
+        assert run.variables["result"] == 7
+        assert calls == [1]
+        assert [each.kind for each in run.records].count("activity_started") == 1
+        assert engine.check()
+
+
+def test_an_attempt_whose_worker_is_back_is_not_given_up(tmp_path: Path) -> None:
+    go = threading.Event()
+    with worker(tmp_path, lambda: go.wait(60)) as engine:
+        run = engine.start("bad", id="ill")
+        run.send("go")
+        run.wait(lambda each: each.activities[0].phase == "running", timeout="60s")
+        engine.core.give_up([("ill", 1, 1), ("ill", 1, 2), ("nobody", 1, 1)])
+        assert run.activities[0].phase == "running"
+        go.set()
+        assert run.wait(timeout="60s") == "over"
+
+
 # Definitions ----------------------------------------------------------------------------------------------
 
 

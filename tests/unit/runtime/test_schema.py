@@ -77,8 +77,9 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
     with raw.begin() as connection:
         for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
             table.drop(connection)
-        for column in ("instances DROP COLUMN priority", "attempts DROP COLUMN priority", "attempts DROP COLUMN pool"):
-            connection.execute(sa.text(f"ALTER TABLE wfsim_{column}"))
+        for column in ("priority", "pool", "lost"):
+            connection.execute(sa.text(f"ALTER TABLE wfsim_attempts DROP COLUMN {column}"))
+        connection.execute(sa.text("ALTER TABLE wfsim_instances DROP COLUMN priority"))
         for table in ("instances", "attempts"):
             connection.execute(sa.text(f"ALTER TABLE wfsim_{table} DROP COLUMN trace"))
         assert stored_version(connection) == "0"
