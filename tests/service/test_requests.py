@@ -146,6 +146,13 @@ def test_any_id_has_its_place(client: httpx.Client, id: str) -> None:
     assert [each["id"] for each in client.get("/v1/instances", params={"prefix": id}).json()["instances"]][-1:] != []
 
 
+def test_a_key_in_a_query_is_json_or_a_text_that_is_none(client: httpx.Client) -> None:
+    for asked in ("A-7", '"A-7"', "7", '"7"', "{", "[" * 5_000, "null", "NaN"):
+        answer = client.get("/v1/instances", params={"key": asked})
+        assert answer.status_code == 200, asked
+        assert answer.json()["instances"] == []
+
+
 def test_a_client_reaches_any_id(server: Server) -> None:
     with wf.connect(server.url) as engine:
         for id in ("c/d", "c%2Fd", "...."):

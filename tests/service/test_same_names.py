@@ -157,6 +157,29 @@ def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
     assert listed.records == engine.get("b").version
 
 
+def test_open_instances_are_found_by_their_correlation_key(engine: Any) -> None:
+    engine.publish(
+        wf.loads(
+            """
+            name: keyed
+            initial_state: open
+            variables: {key: {input: true}}
+            events: {end: {}}
+            states: [{name: open}, {name: over, is_terminal: true}]
+            transitions: [{from: open, event: end, to: over}]
+            correlation: {key: context.key}
+            """
+        )
+    )
+    for name, key in (("one", 5), ("two", 5.5), ("three", True), ("four", "5"), ("five", "A 7")):
+        engine.start("keyed", {"key": key}, id=name)
+    for key, wanted in ((5, "one"), (5.0, "one"), (5.5, "two"), (True, "three"), ("5", "four"), ("A 7", "five")):
+        assert [each.id for each in engine.list(key=key)] == [wanted], key
+    assert engine.list(key="nobody's").instances == engine.list(key="5", workflow="order").instances == ()
+    engine.send("four", "end")
+    assert engine.list(key="5").instances == ()
+
+
 def test_why_not_says_which_values_decide(engine: Any) -> None:
     run = engine.start("order", {"total": 3}, id="o")
     assert not run.why_not("pay", amount=2).possible

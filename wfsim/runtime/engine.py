@@ -210,10 +210,11 @@ class Engine(AnyEngine[Run]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix)
+        wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix, key=key)
         with self.core.database.reading() as rows:
             return page(rows, wanted, limit, after)
 

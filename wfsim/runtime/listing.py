@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from wfsim.errors import WfsimError, did_you_mean
 from wfsim.model.statuses import OPEN, STATUSES
-from wfsim.model.values import brief
+from wfsim.model.values import ValueType, brief, check_value
 
+from .places import key_text
 from .tables import INSTANCES
 from .texts import written
 
@@ -70,6 +71,7 @@ class Wanted:
     state: str | None
     roots: bool
     prefix: str | None
+    key: Value
 
 
 def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
@@ -88,6 +90,8 @@ def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
         asked = asked.where(columns.parent.is_(None))
     if wanted.prefix is not None:
         asked = asked.where(columns.id.startswith(wanted.prefix, autoescape=True))
+    if wanted.key is not None:
+        asked = asked.where(columns.open_key == _key(wanted.key))
     if after is not None:
         started, last = _after(after)
         asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
@@ -140,6 +144,13 @@ def _statuses(asked: str | Iterable[str]) -> list[str]:
                 f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
             )
     return wanted
+
+
+def _key(value: Value) -> str | None:
+    problem = check_value(ValueType.ANY, value)
+    if problem is not None:
+        raise WfsimError(f"key is a correlation key, a JSON value: {problem}.")
+    return key_text(value)
 
 
 def _after(text: str) -> tuple[int, str]:

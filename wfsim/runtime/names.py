@@ -106,6 +106,7 @@ class AnyEngine(Protocol[R]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -119,6 +120,8 @@ class AnyEngine(Protocol[R]):
             Leave out those that another one has started.
         prefix
             What their ids begin with.
+        key
+            Their correlation key; those that are closed have none any more.
         limit
             At most so many, up to 1,000.
         after

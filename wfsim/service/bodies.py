@@ -183,6 +183,11 @@ class ToList(BaseModel):
     status: list[str] = Field(default_factory=list, max_length=10, description="`open`, or statuses")
     state: str | None = Field(None, max_length=1_000)
     prefix: str | None = Field(None, max_length=LONGEST_ID, description="what ids begin with")
+    key: str | None = Field(
+        None,
+        max_length=10_000,
+        description="correlation key of those that are open: JSON, or a text that is none",
+    )
     roots: bool = Field(False, description="leave out those that another one has started")
     limit: int = Field(100, ge=1, le=MOST_LISTED)
     after: str | None = Field(None, max_length=1_000, description="what the page before gave as `after`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -132,6 +133,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -143,6 +145,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
             state=state,
             roots=roots,
             prefix=prefix,
+            key=None if key is None else json.dumps(key),
             limit=limit,
             after=after,
         )

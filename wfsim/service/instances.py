@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import Query, Response
+from pydantic import JsonValue
 
 from wfsim.errors import EventRejected, InstanceExists, ServiceError
 from wfsim.model.picture import edge_ids, picture
@@ -87,6 +89,7 @@ def list_instances(caller: CallerOf, asked: Annotated[ToList, Query()]) -> Insta
         status=asked.status or None,
         state=asked.state,
         prefix=asked.prefix,
+        key=None if asked.key is None else _key_in(asked.key),
         roots=asked.roots,
         limit=asked.limit,
         after=asked.after,
@@ -195,6 +198,15 @@ def _check_quota(caller: Caller, name: str | None) -> None:
             code="quota",
             retry_after=60.0,
         )
+
+
+def _key_in(text: str) -> JsonValue:
+    """A correlation key in a query: what is no JSON is a text, and so is null, which no key is."""
+    try:
+        found: JsonValue = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text
+    return text if found is None else found
 
 
 def _is_own(caller: Caller, id: str, identity: str | None) -> bool:

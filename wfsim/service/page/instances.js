@@ -16,6 +16,7 @@ export async function instances({ body, signal, failed }) {
     STATUSES.map((each) => el("option", { value: each }, each.replaceAll("_", " "))));
   const state = el("input", { type: "search", size: 14 });
   const prefix = el("input", { type: "search", size: 22 });
+  const key = el("input", { type: "search", size: 14 });
   const list = el("div", {});
   const newer = el("button", { type: "button", disabled: true, click: () => { pages.pop(); load().catch(failed); } }, "Newer");
   const older = el("button", { type: "button", disabled: true, click: () => { pages.push(next); load().catch(failed); } }, "Older");
@@ -27,8 +28,8 @@ export async function instances({ body, signal, failed }) {
 
   async function load() {
     const found = await get(path("instances"), {
-      workflow: workflow.value, status: which.value, state: state.value.trim(), prefix: prefix.value.trim(), limit: LIMIT,
-      after: pages.at(-1),
+      workflow: workflow.value, status: which.value, state: state.value.trim(), prefix: prefix.value.trim(),
+      key: key.value.trim(), limit: LIMIT, after: pages.at(-1),
     });
     if (signal.aborted) return;
     next = found.after;
@@ -50,7 +51,7 @@ export async function instances({ body, signal, failed }) {
   body.append(
     el("form", { class: "row", role: "search", submit: (event) => { event.preventDefault(); search(); } },
       el("label", {}, "Workflow", workflow), el("label", {}, "Status", which), el("label", {}, "State", state),
-      el("label", {}, "Id begins with", prefix), el("button", {}, "Search")),
+      el("label", {}, "Id begins with", prefix), el("label", {}, "Key", key), el("button", {}, "Search")),
     list, el("p", { class: "row" }, newer, older, place));
   const known = await get(path("definitions"));
   workflow.append(...known.definitions.map((each) => el("option", { value: each.name }, each.name)));
