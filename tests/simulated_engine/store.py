@@ -451,7 +451,7 @@ class SimulatedRows:
             self.transaction.lock("attempt", *key)
             row = self.transaction.get("attempt", key)
             if row is not None and row.attempt == each.attempt:
-                row.beat_by, row.detail = each.until, each.detail
+                row.beat_by, row.detail = each.until, written(each.detail)
                 self.transaction.put("attempt", key, row)
 
     def late_beats(self, upto: int, most: int, without: Sequence[str] = ()) -> list[Key]:

@@ -23,7 +23,7 @@ from .happening import work_off
 from .presence import LEASE
 from .rows import Busy
 from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
-from .taking import DEATHS
+from .taking import DEATHS, take
 from .upgrading import NEWEST, stored_version
 from .webhooks import STATUSES
 
@@ -395,6 +395,8 @@ def _stuck(core: Core) -> Iterator[Finding]:
         try:
             with core.turn() as turn:
                 work_off(turn, target, now, wait=False)
+                for row in turn.rows.attempts(target):
+                    take(turn, row.key, "doctor")
                 raise _Undone
         except (_Undone, Busy):
             continue

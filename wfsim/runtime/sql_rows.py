@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _RECORD = [column.name for column in RECORDS.c if column.name not in ("instance", "payload", "metadata")]
 _INSTANCE = [field.name for field in fields(InstanceRow)]
 _ATTEMPT = [field.name for field in fields(AttemptRow)]
-_SERIALIZED = ("input", "detail")
 
 # Made once: SQLAlchemy then finds their text by identity.
 _READ = sa.select(*(INSTANCES.c[name] for name in _INSTANCE)).where(INSTANCES.c.id == sa.bindparam("name"))
@@ -443,7 +442,7 @@ class SqlRows:
 
     def attempts(self, name: str) -> list[AttemptRow]:
         """The open activities of an instance."""
-        return [attempt_row(row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
+        return [AttemptRow(*row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
 
     def open_attempts(self, *phases: str) -> list[AttemptRow]:
         """Attempts that wait for a worker or are with one, those of instances that started earlier first."""
@@ -453,22 +452,18 @@ class SqlRows:
             .where(ATTEMPTS.c.phase.in_(phases or ("queued", "running")))
             .order_by(INSTANCES.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
         )
-        return [attempt_row(row) for row in self.connection.execute(listed)]
+        return [AttemptRow(*row) for row in self.connection.execute(listed)]
 
     def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
         """An open activity, of which nobody else stores a sign of life until the end of the transaction."""
         row = self.connection.execute(_LOCK_ATTEMPT, {"name": name, "number": serial}).one_or_none()
-        return None if row is None else attempt_row(row)
+        return None if row is None else AttemptRow(*row)
 
     def put_attempt(self, row: AttemptRow) -> None:
         """Store an open activity."""
         self.connection.execute(
             _put_attempt(self.is_sqlite),
-            {
-                name: written(value) if name in _SERIALIZED and value is not None else value
-                for name in _ATTEMPT
-                for value in [getattr(row, name)]
-            },
+            {name: getattr(row, name) for name in _ATTEMPT},
         )
 
     def drop_attempts(self, name: str, serials: Iterable[int]) -> None:
@@ -529,11 +524,3 @@ class SqlRows:
         """Attempts that workers began that are gone, locked; what somebody else has locked is left out."""
         places = self.connection.execute(_ORPHANS).all()
         return [row for name, serial in places for row in self.attempts(name) if row.serial == serial]
-
-
-def attempt_row(row: Any) -> AttemptRow:
-    """An attempt as it was stored."""
-    values: dict[str, Any] = dict(zip(_ATTEMPT, row))
-    for name in _SERIALIZED:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    return AttemptRow(**values)
