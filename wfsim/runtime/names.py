@@ -107,6 +107,7 @@ class AnyEngine(Protocol[R]):
         roots: bool = False,
         prefix: str | None = None,
         key: Value = None,
+        where: Mapping[str, Value] | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -122,6 +123,8 @@ class AnyEngine(Protocol[R]):
             What their ids begin with.
         key
             Their correlation key; those that are closed have none any more.
+        where
+            Values that searchable variables have, or had at the end: texts, numbers, booleans.
         limit
             At most so many, up to 1,000.
         after

@@ -308,6 +308,14 @@ class Rows(Protocol):
         """The open activities of an instance."""
         ...
 
+    def found(self, name: str) -> dict[str, str]:
+        """By which values an instance is found, by variable."""
+        ...
+
+    def put_found(self, name: str, values: Mapping[str, str | None]) -> None:
+        """These have changed; `None`: not by that variable any more."""
+        ...
+
     def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
         """An open activity, of which nobody else stores a sign of life until the end of the transaction."""
         ...

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from wfsim.semantics.records import Record
 
 from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, Key, KeyTaken, MoveRow, WorkerRow
-from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
+from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, FOUND, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
 from .texts import written
 
 if TYPE_CHECKING:
@@ -437,6 +437,28 @@ class SqlRows:
         asked = (sa.select(sa.func.min(DUE.c.due)), sa.select(sa.func.min(ATTEMPTS.c.beat_by)))
         found = [self.connection.execute(each).scalar_one() for each in asked]
         return min((each for each in found if each is not None), default=None)
+
+    # --- search ------------------------------------------------------------------------------------
+
+    def found(self, name: str) -> dict[str, str]:
+        """By which values an instance is found, by variable."""
+        asked = sa.select(FOUND.c.name, FOUND.c.value).where(FOUND.c.instance == name)
+        return {row.name: row.value for row in self.connection.execute(asked)}
+
+    def put_found(self, name: str, values: Mapping[str, str | None]) -> None:
+        """These have changed; `None`: not by that variable any more."""
+        gone = [each for each, value in values.items() if value is None]
+        if gone:
+            self.connection.execute(sa.delete(FOUND).where(FOUND.c.instance == name, FOUND.c.name.in_(gone)))
+        there = [
+            {"instance": name, "name": each, "value": value} for each, value in values.items() if value is not None
+        ]
+        if there:
+            statement = self._insert(FOUND)
+            statement = statement.on_conflict_do_update(
+                index_elements=["instance", "name"], set_={"value": statement.excluded.value}
+            )
+            self.connection.execute(statement, there)
 
     # --- activities --------------------------------------------------------------------------------
 

@@ -188,6 +188,12 @@ class ToList(BaseModel):
         max_length=10_000,
         description="correlation key of those that are open: JSON, or a text that is none",
     )
+    where: str | None = Field(
+        None,
+        max_length=10_000,
+        description="values of searchable variables: a JSON object",
+        examples=['{"customer": "C-7"}'],
+    )
     roots: bool = Field(False, description="leave out those that another one has started")
     limit: int = Field(100, ge=1, le=MOST_LISTED)
     after: str | None = Field(None, max_length=1_000, description="what the page before gave as `after`")

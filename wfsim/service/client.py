@@ -134,6 +134,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         roots: bool = False,
         prefix: str | None = None,
         key: Value = None,
+        where: Mapping[str, Value] | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -146,6 +147,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
             roots=roots,
             prefix=prefix,
             key=None if key is None else json.dumps(key),
+            where=None if where is None else json.dumps(where),
             limit=limit,
             after=after,
         )

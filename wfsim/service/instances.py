@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import Query, Response
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from wfsim.errors import EventRejected, InstanceExists, ServiceError
+from wfsim.errors import EventRejected, InstanceExists, ServiceError, WfsimError
 from wfsim.model.picture import edge_ids, picture
 from wfsim.runtime.listing import MOST_LISTED
 from wfsim.runtime.sending import LONGEST_ID
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 routes = Routes("instances")
 
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 UNKNOWN = {404: "No such instance"}
 CHANGED = {**UNKNOWN, 409: "Nobody takes it now", 412: "It has another version than If-Match says"}
 
@@ -90,6 +91,7 @@ def list_instances(caller: CallerOf, asked: Annotated[ToList, Query()]) -> Insta
         state=asked.state,
         prefix=asked.prefix,
         key=None if asked.key is None else _key_in(asked.key),
+        where=None if asked.where is None else _where_in(asked.where),
         roots=asked.roots,
         limit=asked.limit,
         after=asked.after,
@@ -207,6 +209,14 @@ def _key_in(text: str) -> JsonValue:
     except (ValueError, RecursionError):
         return text
     return text if found is None else found
+
+
+def _where_in(text: str) -> dict[str, JsonValue]:
+    try:
+        found: dict[str, JsonValue] = _OBJECT.validate_json(text)
+    except ValidationError:
+        raise WfsimError('where is a JSON object of searchable variables: {"customer": "C-7"}.') from None
+    return found
 
 
 def _is_own(caller: Caller, id: str, identity: str | None) -> bool:
