@@ -67,7 +67,7 @@ export async function instances({ body, signal, failed }) {
   body.append(
     el("form", { class: "row", role: "search", submit: (event) => { event.preventDefault(); search(); } },
       el("label", {}, "Workflow", workflow), el("label", {}, "Status", which), el("label", {}, "State", state),
-      el("label", {}, "Id begins with", prefix), el("label", {}, "Key", key), el("label", {}, "Variable", value), el("button", {}, "Search")),
+      el("label", {}, "Id begins with", prefix), el("label", {}, "Correlation key", key), el("label", {}, "Variable", value), el("button", {}, "Search")),
     list, el("p", { class: "row" }, newer, older, place));
   const known = await get(path("definitions"));
   workflow.append(...known.definitions.map((each) => el("option", { value: each.name }, each.name)));
