@@ -58,6 +58,9 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    schedules: Annotated[
+        bool, typer.Option("--schedules", help="Start published workflows at the times of their schedules, too.")
+    ] = False,
     functions: Modules = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
     patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
@@ -76,7 +79,7 @@ def worker(
     called = {each.name: each.python for each in functions_of(functions)}
     with told_as_json(sys.stdout), stopped_by_signals() as stop:
         engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)
-        work(engine, given, stop, grace=grace, patience=patience)
+        work(engine, given, stop, grace=grace, patience=patience, schedules=schedules)
 
 
 def queues(
