@@ -479,6 +479,47 @@ class Repeated(Body):
     repeated: int
 
 
+class GraphNode(Body):
+    """A state; of an instance also whether it is there, and how often it has come."""
+
+    id: str = Field(description="its path: fulfil/pick/packed")
+    label: str
+    region: str = Field(description="path of its region; empty for the root")
+    initial: bool
+    terminal: bool
+    outcome: str | None = None
+    timeout: str | None = None
+    work: str | None = Field(None, description="what it does: an activity, a workflow, or `parallel`")
+    active: bool | None = None
+    visits: int | None = None
+
+
+class GraphEdge(Body):
+    """A transition; of an instance also how often it was taken."""
+
+    id: int = Field(description="its number, as in records")
+    source: str
+    target: str
+    label: str
+    internal: bool
+    has_condition: bool
+    has_actions: bool
+    event: str | None = None
+    after: str | None = None
+    at: str | None = None
+    condition: str | None = None
+    taken: int | None = None
+
+
+class Graph(Body):
+    """States and transitions, for whoever draws them."""
+
+    workflow: str
+    version: str
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
 # --- operation -----------------------------------------------------------------------------------
 
 

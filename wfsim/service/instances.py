@@ -17,6 +17,7 @@ from wfsim.runtime.sending import LONGEST_ID
 
 from .bodies import (
     Explained,
+    Graph,
     InstanceBody,
     Instances,
     Records,
@@ -32,7 +33,7 @@ from .bodies import (
 from .definitions import SVG
 from .door import RESERVED, CallerOf, Routes, Segment
 from .keys import Role
-from .showing import record_body, short, whole
+from .showing import graph_of, moved_at, record_body, short, whole
 
 if TYPE_CHECKING:
     from wfsim.drawing import Role as Look
@@ -134,6 +135,12 @@ def draw_instance(caller: CallerOf, id: Segment) -> Response:
     """The drawing of its workflow, with the states that are active and those that it has been in."""
     run = caller.tenant.engine.get(id)
     return Response(picture(run.workflow).to_svg(_lit(run)), media_type="image/svg+xml")
+
+
+@routes.at("GET", "/instances/{id}/graph", Role.VIEWER, problems=UNKNOWN)
+def get_instance_graph(caller: CallerOf, id: Segment) -> Graph:
+    """States and transitions of its workflow as data, with where it is and how often it came that way."""
+    return graph_of(caller.tenant.engine.get(id))
 
 
 @routes.at("POST", "/instances/{id}/why-not", Role.VIEWER, problems=UNKNOWN)
@@ -251,12 +258,12 @@ def _first_rejection(caller: Caller, id: str, identity: str | None, error: Event
 def _lit(run: Run) -> dict[str, Look]:
     """Where it is, and the states and transitions that it has been through."""
     _, view = run.shown()
-    edges = edge_ids(run.workflow)
+    edges, since = edge_ids(run.workflow), moved_at(run)
     roles: dict[str, Look] = {}
     for record in run.records:
         if record.kind in ("state_entered", "transition") and record.state is not None:
             roles[f"state:{record.state}"] = "visited"
-        if record.kind == "transition":
+        if record.kind == "transition" and record.seq > since:
             roles[edges[record.payload["transition"]]] = "visited"
     here: Look = "problem" if view.status in ("failed", "timed_out") else "active"
     return {**roles, **{f"state:{state}": here for state in view.configuration.values()}}
