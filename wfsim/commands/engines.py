@@ -88,7 +88,7 @@ def queues(
         str | None, typer.Argument(help="A group of workers: a pool, or default.", show_default=False)
     ] = None,
     concurrency: Annotated[
-        str | None, typer.Option(help="Attempts at once in all workers together; none: no limit.")
+        str | None, typer.Option(help="Attempts at once in all workers together; none: no limit; 0: begin nothing.")
     ] = None,
     per_worker: Annotated[int | None, typer.Option(min=1, help="Attempts at once in each worker.")] = None,
     rate: Annotated[str | None, typer.Option(help="Starts within a time, as 10/1m; none: no limit.")] = None,
