@@ -48,7 +48,7 @@ def log():
 
 def over(engine: Engine, process: subprocess.Popen[bytes]) -> bool:
     """Whether the order is closed, once it is or the worker is dead."""
-    engine.get("deadly").wait(lambda run: run.is_closed or process.poll() is not None, timeout="60s")
+    engine.get("deadly").wait(lambda run: run.is_closed or process.poll() is not None, timeout="5m")
     return engine.get("deadly").is_closed
 
 
