@@ -90,8 +90,8 @@ class _Family:
     members: Sequence[_Member]
     nodes: Sequence[int]
 
-    def columns(self, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[tuple[_Member, Columns]]:
-        for which, columns in columns_of(rows, values, self.workflows, self.nodes):
+    def columns(self, parts: Sequence[Logged]) -> Iterator[tuple[_Member, Columns]]:
+        for which, columns in columns_of(parts, self.workflows, self.nodes):
             yield self.members[which], columns
 
 
@@ -337,7 +337,7 @@ class HistoryWriter:
     def _take_logged(self, chunk: Chunk, family: _Family) -> None:
         logged = Logged.of(chunk, partial(self._spelled, family))
         if self._log == "aggregates":
-            for member, columns in family.columns(logged.rows, logged.values):
+            for member, columns in family.columns([logged]):
                 assert member.totals is not None
                 member.totals.add(columns.records)
         if self._log != "full":
@@ -345,8 +345,8 @@ class HistoryWriter:
         if len(logged):
             self._held.add(family.run, logged)
 
-    def _spelled(self, family: _Family, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[pa.Table]:
-        for member, columns in family.columns(rows, values):
+    def _spelled(self, family: _Family, parts: Sequence[Logged]) -> Iterator[pa.Table]:
+        for member, columns in family.columns(parts):
             yield self._table(columns, member, family.run)
 
     def _table(self, columns: Columns, member: _Member, run: int) -> pa.Table:
