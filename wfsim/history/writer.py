@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from .background import Task
 
 BATCH = 100_000
-_WAITING = 2
-"""Batches that may wait for a thread, before who gives it one more waits too."""
+_WAITING = 1
+"""Tasks that may wait for a thread, before who gives it one more waits too: a piece on its way takes 50 MB."""
 Log = Literal["full", "transitions", "aggregates"]
 
 _KEPT: dict[str, frozenset[int]] = {
@@ -123,8 +123,9 @@ class HistoryWriter:
 
     Notes
     -----
-    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 1 GB of rows that are not
-    written yet; more lie in temporary files. Speed: see docs/history.md.
+    Memory: one batch of 100,000 rows (about 25 MB), 40 bytes per case that the compiled calendar is done with, a few
+    hundred per case of the one in Python, and up to 1 GB of rows that are not written yet; more lie in temporary
+    files. Speed: see docs/history.md.
     """
 
     def __init__(
