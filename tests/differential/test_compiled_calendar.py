@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 
@@ -29,7 +30,7 @@ from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.layout import RecordRow
 from wfsim.semantics.program import Program
 from wfsim.simulation import engine, relations
-from wfsim.simulation.compiled import calendar, log, memory, run
+from wfsim.simulation.compiled import calendar, columns, memory, run
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.scenario import Scenario
@@ -78,17 +79,22 @@ def compiled(
     def sink(taken: Chunk) -> None:
         members = simulation.members
         names = [member.program.workflow.name for member in members]
-        logged = log.columns(taken.log)
-        columns: list[list[Any]] = [logged[name].tolist() for name in PLAIN]
-        of = logged["member"].tolist()
+        by_case, values_by_case = (np.argsort(rows["case"], kind="stable") for rows in (taken.log, taken.values))
+        part = taken.log[by_case], taken.values[values_by_case]
+        places = (order.astype(np.int32) for order in (by_case, values_by_case))
+        logged, kept = columns.columns([part], *places, np.arange(len(taken.paths), dtype=np.int32))
+        spelled: list[list[Any]] = [getattr(logged, name).tolist() for name in PLAIN]
+        of = taken.log["member"].tolist()
         for name in TEXTS:
-            columns.append([members[which].texts.text(handle) for which, handle in zip(of, logged[name].tolist())])
-        records.extend(zip([names[which] for which in of], *columns))
-        kept = log.values(taken.values)
-        rows = zip(*(kept[name].tolist() for name in ("member", "case", "seq", "name", "tag", "whole", "real")))
-        for which, case, seq, name, *cell in rows:
-            texts = members[which].texts
-            values.append((case, seq, name if name < 0 else texts.text(name), texts.decode(*cell)))
+            handles = getattr(logged, name).tolist()
+            spelled.append([members[which].texts.text(handle) for which, handle in zip(of, handles)])
+        records.extend(zip([names[which] for which in of], *spelled))
+        reals = kept.real.view(np.float64)
+        rows = zip(*(cells.tolist() for cells in (kept.record, kept.name, kept.tag, kept.whole, reals)))
+        for record, name, *cell in rows:
+            texts = members[of[record]].texts
+            told = int(logged.case[record]), int(logged.seq[record])
+            values.append((*told, name if name < 0 else texts.text(name), texts.decode(*cell)))
 
     def birth(*told: Any) -> None:
         births.append(told)

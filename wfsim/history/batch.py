@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .handles import Starts
     from .paths import Paths
 
-_VALUE_WIDTH = 6
+_VALUE_WIDTH = 5
 
 
 class Batch:
@@ -58,16 +58,13 @@ class Batch:
         HistoryError
             For an integer beyond 64 bits.
         """
-        seq = position = -1
         for value in values:
-            position = position + 1 if value.seq == seq else 0
-            seq = value.seq
             try:
-                self.values.extend((case, seq, position, value.name, value.tag, value.whole))
+                self.values.extend((case, value.seq, value.name, value.tag, value.whole))
             except OverflowError:
                 del self.values[len(self.reals) * _VALUE_WIDTH :]
                 raise HistoryError(
-                    f"case {case}, record {seq}: the integer {str(value.whole)[:40]} does not fit 64 bits. "
+                    f"case {case}, record {value.seq}: the integer {str(value.whole)[:40]} does not fit 64 bits. "
                     "Give it as a number or a string."
                 ) from None
             self.reals.append(value.real)
@@ -83,16 +80,21 @@ class Batch:
         import numpy as np
 
         raw = np.frombuffer(self.rows, dtype=np.int64).reshape(-1, len(RAW)).T.copy()
-        return Columns(dict(zip(RAW, raw)), [(start, texts) for start, _, texts in self._texts], self._value_columns())
+        records = dict(zip(RAW, raw))
+        starts = [(start, texts) for start, _, texts in self._texts]
+        return Columns(records, starts, self._value_columns(records))
 
-    def _value_columns(self) -> ValueColumns:
+    def _value_columns(self, records: Mapping[str, NDArray[Any]]) -> ValueColumns:
         import numpy as np
 
         raw = np.frombuffer(self.values, dtype=np.int64).reshape(-1, _VALUE_WIDTH).T.copy()
         real = np.frombuffer(self.reals, dtype=np.float64).copy()
-        case, seq, position, name, tag, whole = raw
-        starts = [(start, texts) for _, start, texts in self._texts]
-        return ValueColumns(case, seq, position, name, tag, whole, real, starts)
+        case, seq, name, tag, whole = raw
+        here = places(records["case"], records["seq"])
+        # Stable, since this takes no time where they lie sorted already.
+        order = np.argsort(here, kind="stable")
+        record = order[np.searchsorted(here, places(case, seq), sorter=order)]
+        return ValueColumns(record, name, tag, whole, real, [(start, texts) for _, start, texts in self._texts])
 
 
 class ValueColumns(NamedTuple):
@@ -100,8 +102,8 @@ class ValueColumns(NamedTuple):
 
     Attributes
     ----------
-    case, seq, position
-        Which record, and the how manieth value of it.
+    record
+        Which record, among those that they come with.
     name
         Handle of what it gives a value to, or a code below 0.
     tag, whole, real
@@ -110,9 +112,7 @@ class ValueColumns(NamedTuple):
         From which value on which table of texts counts.
     """
 
-    case: NDArray[Any]
-    seq: NDArray[Any]
-    position: NDArray[Any]
+    record: NDArray[Any]
     name: NDArray[Any]
     tag: NDArray[Any]
     whole: NDArray[np.int64]
@@ -155,9 +155,15 @@ class Columns(NamedTuple):
         rows = np.flatnonzero(np.isin(self.records["kind"], list(kinds)))
         records = {name: column[rows] for name, column in self.records.items()}
         starts = _starts_among(rows, self.starts)
-        own = np.flatnonzero(np.isin(places(values.case, values.seq), places(records["case"], records["seq"])))
-        whole = {name: getattr(values, name)[own] for name in ("case", "seq", "position", "name", "tag", "whole")}
-        chosen = ValueColumns(**whole, real=values.real[own], starts=_starts_among(own, values.starts))
+        own = np.flatnonzero(np.isin(values.record, rows))
+        chosen = ValueColumns(
+            record=np.searchsorted(rows, values.record[own]),
+            name=values.name[own],
+            tag=values.tag[own],
+            whole=values.whole[own],
+            real=values.real[own],
+            starts=_starts_among(own, values.starts),
+        )
         return Columns(records, starts, chosen)
 
     def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
@@ -231,19 +237,13 @@ class Columns(NamedTuple):
         """The values of each record, as a list; null for none."""
         import numpy as np
 
-        values, n = self.values, len(self.records["case"])
-        here = places(self.records["case"], self.records["seq"])
-        there = places(values.case, values.seq)
-        # Stable, since this takes no time where they lie sorted already.
-        by_place = np.argsort(here, kind="stable")
-        # Those of one record stand together and in order, and stay so.
-        record = by_place[np.searchsorted(here, there, sorter=by_place)]
-        order = np.argsort(record, kind="stable")
-        counts = np.bincount(record, minlength=n)
+        record = self.values.record
+        counts = np.bincount(record, minlength=len(self.records["case"]))
         ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        structs = values.structs(codes)
-        if (order[1:] < order[:-1]).any():
-            structs = structs.take(numbers(order))
+        structs = self.values.structs(codes)
+        if (record[1:] < record[:-1]).any():
+            # Those of one record stand together and in order, and stay so.
+            structs = structs.take(numbers(np.argsort(record, kind="stable")))
         return lists(ends, structs, counts > 0)
 
 

@@ -2,43 +2,108 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .arrow import lists, numbers, texts, whole
+from .arrow import lists, numbers, texts
 from .paths import EMPTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from .paths import Paths
     from .tracker import CaseTrack
 
 
-def case_rows(
-    run: int, cases: Sequence[int], tracks: Mapping[int, CaseTrack], lasting: Mapping[int, int], paths: Paths
-) -> pa.Table:
+@dataclass(frozen=True)
+class Cases:
+    """What cases of a run came to, as columns; `version` is the number of their records, `path` a node of `Paths`."""
+
+    case: NDArray[np.int32]
+    workflow: NDArray[np.int32]
+    key: NDArray[np.int64]
+    started: NDArray[np.int64]
+    version: NDArray[np.int32]
+    path: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tracks: Mapping[int, CaseTrack]) -> Cases:
+        """Cases that were followed one by one."""
+        import numpy as np
+
+        return cls(
+            np.array(list(tracks), np.int32),
+            np.array([track.workflow for track in tracks.values()], np.int32),
+            np.array([track.key for track in tracks.values()], np.int64),
+            np.array([track.started for track in tracks.values()], np.int64),
+            np.array([track.version for track in tracks.values()], np.int32),
+            np.array([track.path for track in tracks.values()], np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.case)
+
+    def at(self, which: slice | NDArray[Any]) -> Cases:
+        """Some of them."""
+        return Cases(**{name: column[which] for name, column in vars(self).items()})
+
+    def with_others(self, others: Cases) -> Cases:
+        """These and others, by their numbers."""
+        import numpy as np
+
+        both = Cases(**{name: np.concatenate([column, vars(others)[name]]) for name, column in vars(self).items()})
+        return both.at(np.argsort(both.case, kind="stable"))
+
+    def pieces(self, most: int) -> Iterator[slice]:
+        """Cases in this order that have so many records together, or one that has more."""
+        import numpy as np
+
+        ends, begin = np.cumsum(self.version, dtype=np.int64), 0
+        while begin < len(ends):
+            before = ends[begin] - self.version[begin]
+            end = max(begin + 1, int(np.searchsorted(ends, before + most, side="right")))
+            yield slice(begin, end)
+            begin = end
+
+
+class Named(NamedTuple):
+    """What cases are called, and which case and activation started those that others started."""
+
+    ids: dict[int, str]
+    parents: dict[int, tuple[int, int]]
+
+
+def case_rows(run: int, cases: Cases, named: Named, lasting: Mapping[int, int], paths: Paths) -> pa.Table:
     """Some cases of a run, in that order; `lasting` are the numbers of those that have passing numbers."""
     import numpy as np
     import pyarrow as pa
 
-    of = [tracks[case] for case in cases]
-    ends = np.array([track.path for track in of], dtype=np.int64)
-    parents = [track.parent and lasting.get(track.parent[0], track.parent[0]) for track in of]
+    case, listed = cases.case, cases.case.tolist()
+    parents = np.full((2, len(cases)), -1, np.int32)
+    if named.parents:
+        for place, each in enumerate(listed):
+            if each in named.parents:
+                parent, activation = named.parents[each]
+                parents[:, place] = lasting.get(parent, parent), activation
+    if lasting:
+        case = np.array([lasting.get(each, each) for each in listed], np.int32)
     return pa.table(
         {
-            "run": numbers(np.full(len(of), run, np.int32)),
-            "case": whole([lasting.get(case, case) for case in cases]),
-            "workflow": whole([track.workflow for track in of]),
-            "external_id": texts([track.external_id for track in of]),
-            "key": numbers(np.array([track.key for track in of], np.int64)),
-            "parent_case": whole(parents),
-            "parent_activation": whole([track.parent and track.parent[1] for track in of]),
-            "started": numbers(np.array([track.started for track in of], np.int64)),
-            "version": whole([track.version for track in of]),
-            "path_hash": numbers(np.array(paths.hashes, np.uint64)[ends], ends != EMPTY),
+            "run": numbers(np.full(len(cases), run, np.int32)),
+            "case": numbers(case),
+            "workflow": numbers(cases.workflow),
+            "external_id": texts([named.ids.get(each) for each in listed]),
+            "key": numbers(cases.key),
+            "parent_case": numbers(parents[0], parents[0] >= 0),
+            "parent_activation": numbers(parents[1], parents[1] >= 0),
+            "started": numbers(cases.started),
+            "version": numbers(cases.version),
+            "path_hash": numbers(np.array(paths.hashes, np.uint64)[cases.path], cases.path != EMPTY),
         }
     )
 

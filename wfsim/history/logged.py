@@ -11,6 +11,7 @@ from .tracker import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     import numpy as np
     import pyarrow as pa
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
     from .paths import Paths
 
-
-_VALUES = ("case", "seq", "position", "name", "tag", "whole", "real")
+    Spell: TypeAlias = Callable[[Sequence["Logged"]], Iterable[pa.Table]]
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class Logged:
     rows, values
         Of `layout.LOG` and `LOGGED_VALUE`.
     spell
-        Makes tables of the two, one for each workflow.
+        Makes tables of such parts, one for each workflow.
     """
 
     rows: NDArray[Any]
     values: NDArray[Any]
-    spell: Callable[[NDArray[Any], NDArray[Any]], Iterable[pa.Table]]
+    spell: Spell
     n_bytes: int
 
     @classmethod
-    def of(cls, chunk: Chunk, spell: Callable[[NDArray[Any], NDArray[Any]], Iterable[pa.Table]]) -> Logged:
+    def of(cls, chunk: Chunk, spell: Spell) -> Logged:
         """Rows as they came."""
         rows, values = _sorted(chunk.log), _sorted(chunk.values)
         return cls(rows, values, spell, rows.nbytes + values.nbytes)
@@ -93,46 +93,64 @@ class Logged:
         return Logged(kept[0], kept[1], self.spell, 0)
 
     def records(self, others: Sequence[Logged]) -> pa.Table:
-        import numpy as np
-
-        parts = (self, *others)
-        rows = _sorted(np.concatenate([part.rows for part in parts]))
-        values = _sorted(np.concatenate([part.values for part in parts]))
-        return joined([*self.spell(rows, values)])
+        return joined([*self.spell([self, *others])])
 
 
 def columns_of(
-    rows: NDArray[Any], values: NDArray[Any], members: Sequence[Member], nodes: Sequence[int]
+    parts: Sequence[Logged], members: Sequence[Member], nodes: Sequence[int]
 ) -> Iterator[tuple[int, Columns]]:
-    """Rows of the log and their values as columns, by workflow; `nodes` are the numbers in `Paths` of its paths."""
+    """Rows of some parts as columns, by workflow and case; `nodes` are the numbers in `Paths` of the log's paths."""
     import numpy as np
 
-    from wfsim.simulation.compiled import log
+    from wfsim.simulation.compiled.columns import columns
 
     for number, member in enumerate(members):
-        own, kept = rows, values
+        own = [(part.rows, part.values) for part in parts]
         if len(members) > 1:
-            own, kept = (each.take(np.flatnonzero(each["member"] == number)) for each in (rows, values))
-        if not len(own):
-            continue
-        found = log.columns(own)
-        records = {name: found[name] for name in RAW} | {"path": np.array(nodes, np.int64)[own["path"]]}
-        starts, of = [(0, member.texts)], log.values(kept)
-        yield number, Columns(records, starts, ValueColumns(**{name: of[name] for name in _VALUES}, starts=starts))
+            own = [(_of_member(rows, number), _of_member(values, number)) for rows, values in own]
+        order, value_order = (_places([each["case"] for each in arrays]) for arrays in zip(*own))
+        if len(order):
+            records, values = columns(own, order, value_order, np.array(nodes, np.int32))
+            starts = [(0, member.texts)]
+            cells = values.record, values.name, values.tag, values.whole, values.real.view(np.float64)
+            yield number, Columns({name: getattr(records, name) for name in RAW}, starts, ValueColumns(*cells, starts))
+
+
+def _of_member(rows: NDArray[Any], number: int) -> NDArray[Any]:
+    import numpy as np
+
+    return rows.take(np.flatnonzero(rows["member"] == number))
+
+
+def _order(cases: NDArray[np.int32]) -> NDArray[np.int64] | None:
+    """What puts rows in the order of their cases, those of one as they come; `None` if they are."""
+    import numpy as np
+
+    if (cases[1:] >= cases[:-1]).all():
+        return None
+    cases = cases - cases.min()
+    # Of 16 bits it goes by counting, six times as fast; rows that come together are of cases that lie together.
+    return np.argsort(cases.astype(np.uint16) if cases.max() < 2**16 else cases, kind="stable")
 
 
 def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows of the log by case, those of one as they come: here a row is moved as a whole, later column by column."""
+    """Rows of the log by case: here a row is moved as a whole."""
     import numpy as np
 
-    cases = np.ascontiguousarray(rows["case"])
-    if (cases[1:] >= cases[:-1]).all():
-        return rows
-    cases -= cases.min()
-    # Of 16 bits it goes by counting, six times as fast; rows that come together are of cases that lie together.
-    order = np.argsort(cases.astype(np.uint16) if cases.max() < 2**16 else cases, kind="stable")
+    order = _order(np.ascontiguousarray(rows["case"]))
     # `take` copies rows, an index would copy field by field.
-    return rows.take(order)
+    return rows if order is None else rows.take(order)
+
+
+def _places(cases: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Where rows that come in several arrays go, so that they lie by case."""
+    import numpy as np
+
+    together = np.concatenate(cases)
+    order, found = _order(together), np.arange(len(together), dtype=np.int32)
+    if order is not None:
+        found[order] = found.copy()
+    return found
 
 
 def follow(chunk: Chunk, members: Iterable[Member], nodes: list[int], paths: Paths) -> None:

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING
 from wfsim.simulation.relations import FIRST_CHILD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from .tracker import CaseTrack
+    from .case_rows import Named
 
 PROVISIONAL = FIRST_CHILD
 """From this number on, a case's number is a passing one: see `HistoryWriter.announce`."""
 
 
-def final_numbers(written: range, cases: Mapping[int, CaseTrack]) -> dict[int, int]:
-    """The lasting number of each case that came under a provisional one; those that are written have theirs."""
+def final_numbers(last: int, cases: Sequence[int], named: Named) -> dict[int, int]:
+    """The lasting numbers of the cases that came under provisional ones; the numbers of all others go up to `last`."""
     children: dict[int, list[tuple[int, int]]] = {}
-    for case, track in cases.items():
-        if track.parent is not None:
-            children.setdefault(track.parent[0], []).append((track.parent[1], case))
-    generation = [*written, *sorted(case for case in cases if case < PROVISIONAL)]
-    last = max(generation, default=0)
-    others = [case for case, track in cases.items() if case >= PROVISIONAL and track.parent is None]
-    generation += sorted(others, key=lambda case: cases[case].external_id or "")
+    others = []
+    for case in cases:
+        if case in named.parents:
+            parent, activation = named.parents[case]
+            children.setdefault(parent, []).append((activation, case))
+        else:
+            others.append(case)
+    generation = sorted(parent for parent in children if parent < PROVISIONAL)
+    generation += sorted(others, key=lambda case: named.ids.get(case, ""))
     numbers: dict[int, int] = {}
     while generation:
         for case in generation:

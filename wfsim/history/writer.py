@@ -26,7 +26,7 @@ from wfsim.semantics.codes import (
 from . import arrow, opening, sorting
 from .background import Background
 from .batch import Batch, Columns
-from .case_rows import case_rows, variant_rows
+from .case_rows import Cases, Named, case_rows, variant_rows
 from .codes import ProgramCodes, program_codes
 from .failures import cannot_write
 from .held import Held, Table
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from .background import Task
 
 BATCH = 100_000
-_WAITING = 2
-"""Batches that may wait for a thread, before who gives it one more waits too."""
+_WAITING = 1
+"""Tasks that may wait for a thread, before who gives it one more waits too: a piece on its way takes 50 MB."""
 Log = Literal["full", "transitions", "aggregates"]
 
 _KEPT: dict[str, frozenset[int]] = {
@@ -90,8 +90,8 @@ class _Family:
     members: Sequence[_Member]
     nodes: Sequence[int]
 
-    def columns(self, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[tuple[_Member, Columns]]:
-        for which, columns in columns_of(rows, values, self.workflows, self.nodes):
+    def columns(self, parts: Sequence[Logged]) -> Iterator[tuple[_Member, Columns]]:
+        for which, columns in columns_of(parts, self.workflows, self.nodes):
             yield self.members[which], columns
 
 
@@ -123,8 +123,9 @@ class HistoryWriter:
 
     Notes
     -----
-    Memory: one batch of 100,000 rows (about 25 MB), a few hundred bytes per case, and up to 1 GB of rows that are not
-    written yet; more lie in temporary files. Speed: see docs/history.md.
+    Memory: one batch of 100,000 rows (about 25 MB), 40 bytes per case that the compiled calendar is done with, a few
+    hundred per case of the one in Python, and up to 1 GB of rows that are not written yet; more lie in temporary
+    files. Speed: see docs/history.md.
     """
 
     def __init__(
@@ -190,10 +191,11 @@ class HistoryWriter:
         self._by_program: dict[int, tuple[Program, _Member]] = {}
         self._announced: dict[int, tuple[str | None, tuple[int, int] | None]] = {}
         self._cases: dict[int, CaseTrack] = {}
+        self._named = Named({}, {})
+        # Cases that the compiled calendar is done with; those below the first are on their way into the file.
+        self._done = Cases.of({})
+        self._first = 1
         self._nodes: list[int] = [EMPTY]
-        # The roots below this one are on their way into the file, and how many records follow of closed ones.
-        self._first = self._next = 1
-        self._n_closed = 0
         self._n_waiting = 0
         self._member(program)
 
@@ -291,30 +293,42 @@ class HistoryWriter:
         follow(chunk, workflows, self._nodes, self._paths)
         members = [self._member(simulated.program) for simulated in workflows]
         self._do(partial(self._take_logged, chunk, _Family(self._last_run, workflows, members, self._nodes)))
-        told = chunk.cases[["case", "key", "started", "seq", "path", "member"]].tolist()
-        for case, key, started, seq, path, which in told:
-            name, parent = self._announced.pop(case, (None, None))
-            number = members[which].number
-            track = CaseTrack(key=key, started=started, external_id=name, parent=parent, workflow=number)
-            track.path, track.version = self._nodes[path], seq
-            self._cases[case] = track
-        self._write_closed()
+        self._take_done(chunk.cases, [member.number for member in members])
         return True
 
-    def _write_closed(self) -> None:
-        """Write the cases from the first one on that are all done with, once they are many."""
-        if self._known is not None:
-            return
-        while (track := self._cases.get(self._next)) is not None:
-            if self._n_closed + track.version > sorting.PIECE and self._first < self._next:
+    def _take_done(self, rows: NDArray[Any], numbers: Sequence[int]) -> None:
+        """Take cases that the calendar is done with, and write those from the first one on once they are many."""
+        import numpy as np
+
+        if self._announced:
+            for case in rows["case"].tolist():
+                self._name(case, *self._announced.pop(case, (None, None)))
+        fresh = Cases(
+            case=rows["case"],
+            workflow=np.array(numbers, np.int32)[rows["member"]],
+            key=rows["key"],
+            started=rows["started"],
+            version=rows["seq"],
+            path=np.array(self._nodes)[rows["path"]],
+        )
+        self._done = self._done.with_others(fresh)
+        if self._known is None:
+            follow_first = self._done.case == np.arange(self._first, self._first + len(self._done))
+            n = int(np.argmin(np.append(follow_first, False)))
+            pieces = list(self._done.at(slice(n)).pieces(sorting.PIECE))
+            # To the last one further cases may belong.
+            for piece in pieces[:-1]:
                 self._begin_file()
-                written = range(self._first, self._next)
-                self._write(written, {})
-                self._first, self._n_closed = self._next, 0
-                for case in written:
-                    del self._cases[case]
-            self._n_closed += track.version
-            self._next += 1
+                self._write(self._done.at(piece), {})
+            if pieces[:-1]:
+                self._first += pieces[-1].start
+                self._done = self._done.at(slice(pieces[-1].start, None))
+
+    def _name(self, case: int, external_id: str | None, parent: tuple[int, int] | None) -> None:
+        if external_id is not None:
+            self._named.ids[case] = external_id
+        if parent is not None:
+            self._named.parents[case] = parent
 
     def _flush(self) -> None:
         for member in self._members.values():
@@ -327,7 +341,7 @@ class HistoryWriter:
     def _take_logged(self, chunk: Chunk, family: _Family) -> None:
         logged = Logged.of(chunk, partial(self._spelled, family))
         if self._log == "aggregates":
-            for member, columns in family.columns(logged.rows, logged.values):
+            for member, columns in family.columns([logged]):
                 assert member.totals is not None
                 member.totals.add(columns.records)
         if self._log != "full":
@@ -335,8 +349,8 @@ class HistoryWriter:
         if len(logged):
             self._held.add(family.run, logged)
 
-    def _spelled(self, family: _Family, rows: NDArray[Any], values: NDArray[Any]) -> Iterator[pa.Table]:
-        for member, columns in family.columns(rows, values):
+    def _spelled(self, family: _Family, parts: Sequence[Logged]) -> Iterator[pa.Table]:
+        for member, columns in family.columns(parts):
             yield self._table(columns, member, family.run)
 
     def _table(self, columns: Columns, member: _Member, run: int) -> pa.Table:
@@ -361,22 +375,21 @@ class HistoryWriter:
             self._to_file(partial(self._writing.do, store))
 
     def _end_run(self, *, complete: bool) -> None:
+        import numpy as np
+
         self._flush()
-        numbers = final_numbers(range(1, self._first), self._cases)
+        for case, track in self._cases.items():
+            self._name(case, track.external_id, track.parent)
+        rest = self._done.with_others(Cases.of(self._cases))
+        passing = rest.case >= PROVISIONAL
+        last = max([self._first - 1, *rest.case[~passing][-1:].tolist()])
+        numbers = final_numbers(last, rest.case[passing].tolist(), self._named)
         if numbers:
             self._to_file(partial(self._held.renumber, self._last_run, numbers))
-        rest = sorted((numbers.get(case, case), case) for case in self._cases)
-        piece: list[int] = []
-        n = 0
-        for _, case in rest:
-            version = self._cases[case].version
-            if piece and n + version > sorting.PIECE:
-                self._write(piece, numbers)
-                piece, n = [], 0
-            piece.append(case)
-            n += version
-        if piece:
-            self._write(piece, numbers)
+            lasting = [numbers.get(case, case) for case in rest.case.tolist()]
+            rest = rest.at(np.argsort(lasting))
+        for piece in rest.pieces(sorting.PIECE):
+            self._write(rest.at(piece), numbers)
         for member in self._members.values():
             if member.totals is not None:
                 store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
@@ -384,12 +397,12 @@ class HistoryWriter:
         if complete:
             self._complete.append(self._last_run)
 
-    def _write(self, cases: Sequence[int], numbers: Mapping[int, int]) -> None:
+    def _write(self, cases: Cases, numbers: Mapping[int, int]) -> None:
         """Write cases, in the order of their lasting numbers, with their records."""
-        first, last = (numbers.get(case, case) for case in (cases[0], cases[-1]))
-        fresh = sorted({self._cases[case].path for case in cases} - self._written_paths)
+        first, last = (numbers.get(case, case) for case in cases.case[[0, -1]].tolist())
+        fresh = sorted(set(cases.path.tolist()) - self._written_paths)
         self._written_paths.update(fresh)
-        rows = case_rows(self._last_run, cases, self._cases, numbers, self._paths)
+        rows = case_rows(self._last_run, cases, self._named, numbers, self._paths)
         variants = variant_rows(fresh, self._paths)
         self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last))
 

@@ -6,6 +6,8 @@ those of `semantics.layout`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -187,7 +189,7 @@ LOG = _record(
 """A record as it is logged: what the step put out, and what follows from the case's course. What no kind of record has
 together shares a place; `compiled.log` says what is what."""
 
-LOGGED_VALUE = _record("bits", "case seq position name", small="tag member")
+LOGGED_VALUE = _record("bits", "case seq name", small="tag member")
 """A value that belongs to a record; `bits` are those of a double, where it is one."""
 
 CLOSED_CASE = _record("key started", "case seq path member")
@@ -196,10 +198,9 @@ PATH = _record("", "before state")
 """A path through the root region's states: the path before, and the state that follows, a row among all programs."""
 
 
-T = TypeVar("T", "Known", "Run")
+T = TypeVar("T")
 
-
-WHOLE, NUMBER, MARK, REAL = (np.dtype(form) for form in ("i8", "i4", "i1", "f8"))
+WHOLE, NUMBER, SMALL, MARK, REAL = (np.dtype(form) for form in ("i8", "i4", "i2", "i1", "f8"))
 
 
 class Known(NamedTuple):
@@ -272,21 +273,24 @@ class Run(NamedTuple):
     table: Any
 
 
-_TYPES: dict[Any, dict[str, Any]] = {
-    kind: {
-        name: hint.__metadata__[0]
-        for name, hint in get_type_hints(kind, include_extras=True).items()
-        if name != "table"
-    }
-    for kind in (Known, Run)
-}
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    """What is in each array of a class like `Known`."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if name != "table"}
 
 
-def with_table(kind: type[T], arrays: dict[str, Any]) -> T:
-    """A `Known` or `Run` of these arrays."""
-    held = [np.ascontiguousarray(arrays[name]) for name in kind._fields[:-1]]
-    for name, array in zip(kind._fields, held):
+def with_table(kind: Callable[..., T], arrays: Mapping[str, Any]) -> T:
+    """A `Known`, a `Run` or the like of these arrays."""
+    types = _types(kind)
+    held = [np.ascontiguousarray(arrays[name]) for name in types]
+    for (name, each), array in zip(types.items(), held):
         # Compiled code goes by the address alone.
-        assert array.dtype == _TYPES[kind][name], name
+        assert array.dtype == each, name
     table = np.array([each.ctypes.data for each in held] + [len(each) for each in held], np.int64)
-    return kind(*held, table)  # type: ignore[call-arg]
+    return kind(*held, table)
+
+
+def empty(kind: Callable[..., T], n: int) -> T:
+    """One with room for so many rows in each array."""
+    return with_table(kind, {name: np.empty(n, of) for name, of in _types(kind).items()})

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from wfsim.semantics.codes import (
     NONE,
     NUMBER,
@@ -28,7 +26,6 @@ from wfsim.semantics.codes import (
     R_INSTANCE_CLOSED,
     R_MESSAGE_RETURNED,
     R_MESSAGE_SENT,
-    R_RETRY_SCHEDULED,
     R_STARTED,
     R_STATE_ENTERED,
     R_STATE_LEFT,
@@ -38,7 +35,6 @@ from wfsim.semantics.codes import (
     R_TRANSITION_ABORTED,
     R_TRANSITION_STARTED,
     R_VARIABLES_SET,
-    RECORD_KINDS,
     T_SELF,
 )
 from wfsim.semantics.later import njit
@@ -46,7 +42,7 @@ from wfsim.semantics.speed import bits_of
 
 _njit = njit(nogil=True, error_model="numpy")
 
-_OF_ATTEMPTS = (
+OF_ATTEMPTS = (
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
@@ -54,67 +50,9 @@ _OF_ATTEMPTS = (
     R_ATTEMPT_TIMED_OUT,
     R_ACTIVITY_CANCELLED,
 )
-_MOVES = (R_TRANSITION, R_TRANSITION_STARTED, R_TRANSITION_ABORTED)
-_ERRORS = (R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ERROR_RAISED)
-_MESSAGES = (R_MESSAGE_SENT, R_MESSAGE_RETURNED)
-
-
-def columns(log: Any) -> dict[str, Any]:
-    """The fields of `layout.RecordRow` of rows of the log, with `case`, `member` and what follows from the course.
-
-    Arrays of integers as wide as the log has them; what a record does not have is -1, or 0 as in a fresh `RecordRow`.
-    """
-
-    def chosen(of: Any, name: str, none: int = NONE) -> Any:
-        return np.where(of, log[name], log.dtype[name].type(none))
-
-    def among(kinds: tuple[int, ...]) -> Any:
-        return np.isin(np.arange(len(RECORD_KINDS)), kinds)[kind]
-
-    kind = log["kind"]
-    moves, errors, messages = among(_MOVES), among(_ERRORS), among(_MESSAGES)
-    fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
-    attempts, waits = among(_OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
-    delayed = (kind == R_RETRY_SCHEDULED) | ((kind == R_ACTIVITY_FAILED) & (log["moment"] >= 0))
-    clocks = (kind == R_STIMULUS_IGNORED) & (log["node"] >= 0)
-    found = {
-        name: np.ascontiguousarray(log[name])
-        for name in (
-            *("time", "case", "seq", "cause", "region", "state", "reason", "activation", "source", "entered_seq"),
-            *("path", "member", "kind", "status", "outcome", "command"),
-        )
-    }
-    for left, right, name, none, others in (
-        ("to_state", "activity", "node", NONE, ~moves & ~clocks),
-        ("transition", "activity_id", "part", NONE, ~moves & ~clocks),
-        ("flight", "attempt", "round", 0, ~moves),
-    ):
-        found[left], found[right] = chosen(moves, name), chosen(others, name, none)
-    return found | {
-        "event_id": chosen(~errors, "text"),
-        "error_type": chosen(errors, "text"),
-        "event": chosen(~fires & ~schedules, "about"),
-        "timer": np.where(clocks, log["node"], chosen(fires, "about")),
-        "undoes": chosen(schedules, "about"),
-        "message": chosen(messages, "which"),
-        "timer_id": np.where(clocks, log["part"], chosen(fires, "which")),
-        "index": chosen(~messages & ~fires, "which"),
-        "key": chosen(starts, "moment", 0),
-        "due": chosen(~starts, "moment"),
-        "delay": np.where(delayed, log["moment"] - log["time"], NONE),
-        "dwell": chosen(~attempts, "span"),
-        "wait": chosen(waits, "span"),
-        "service": chosen(attempts & ~waits, "span"),
-    }
-
-
-def values(logged: Any) -> dict[str, Any]:
-    """Rows of `layout.LOGGED_VALUE` as columns: `whole` and `real` as in a cell, all others as they are."""
-    real = logged["tag"] == NUMBER
-    found = {name: np.ascontiguousarray(logged[name]) for name in ("case", "seq", "position", "name", "tag", "member")}
-    found["whole"] = np.where(real, 0, logged["bits"])
-    found["real"] = np.where(real, logged["bits"].copy().view(np.float64), 0.0)
-    return found
+MOVES = (R_TRANSITION, R_TRANSITION_STARTED, R_TRANSITION_ABORTED)
+ERRORS = (R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ERROR_RAISED)
+MESSAGES = (R_MESSAGE_SENT, R_MESSAGE_RETURNED)
 
 
 @_njit
@@ -206,18 +144,18 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
         row.region, row.state, row.reason, row.source = record.region, record.state, record.reason, record.source
         row.status, row.outcome, row.command = record.status, record.outcome, record.command
         row.activation, row.member = record.activation, case.member
-        moves, fires = kind in _MOVES, kind == R_TIMER_FIRED
+        moves, fires = kind in MOVES, kind == R_TIMER_FIRED
         # No activity is told of what is ignored, but its serial.
         clock = kind == R_STIMULUS_IGNORED and record.timer >= 0
         row.node = record.to_state if moves else record.timer if clock else record.activity
         row.part = record.transition if moves else record.timer_id if clock else record.activity_id
         row.round = record.flight if moves else record.attempt
-        row.text = record.error_type if kind in _ERRORS else record.event_id
+        row.text = record.error_type if kind in ERRORS else record.event_id
         row.about = record.timer if fires else record.undoes if kind == R_ACTIVITY_SCHEDULED else record.event
-        row.which = record.timer_id if fires else record.message if kind in _MESSAGES else record.index
+        row.which = record.timer_id if fires else record.message if kind in MESSAGES else record.index
         row.moment = record.key if kind == R_STARTED else record.due
         row.entered_seq, row.span = NONE, NONE
-        if kind in _OF_ATTEMPTS:
+        if kind in OF_ATTEMPTS:
             follow_attempt(r, case, record, row)
         else:
             follow_state(k, r, slot, record, row)
@@ -229,15 +167,13 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
                 s.n_sent += 1
         row.path = case.path
         case.seq = record.seq
-    seq, position, changed = NONE, NONE, False
+    changed = False
     for n in range(tally.values):
         value, kept = o.values[n], r.values[s.n_values]
         s.n_values += 1
-        position = position + 1 if value.seq == seq else 0
-        seq = value.seq
-        kind = o.records[seq - o.records[0].seq].kind
+        kind = o.records[value.seq - o.records[0].seq].kind
         changed = changed or kind in (R_TRANSITION, R_VARIABLES_SET, R_STATE_LEFT)
-        kept.case, kept.seq, kept.position, kept.member = case.number, value.seq, position, case.member
+        kept.case, kept.seq, kept.member = case.number, value.seq, case.member
         kept.name, kept.tag = value.name, value.tag
         kept.bits = bits_of(value.real) if value.tag == NUMBER else value.whole
     return changed

@@ -29,6 +29,7 @@ from wfsim.simulation.compiled import (
     calendar,
     cases,
     checkpoint,
+    columns,
     crews,
     events,
     kept,
@@ -202,7 +203,7 @@ class CompiledSimulation:
     @property
     def is_ready(self) -> bool:
         """Whether nothing need be compiled for it."""
-        return SIMULATE.is_loaded or SIMULATE.is_cached(self._arguments)
+        return (SIMULATE.is_loaded or SIMULATE.is_cached(self._arguments)) and columns.is_ready()
 
     def _given(self) -> str:
         """Tells this run from others."""
@@ -252,6 +253,8 @@ class CompiledSimulation:
         """Go on to the end, or for so many steps; returns whether it is over. `run` goes on after it."""
         summary, host, memory = self.summary, self.host, self.memory
         simulate = SIMULATE.ready(self._arguments, _compiling)
+        # What makes columns of the log is compiled with what writes it.
+        columns.make_ready()
         does: dict[int, Callable[[], None]] = {
             kernel.FLUSH: self._flush,
             kernel.ROWS: self._more_rows,
