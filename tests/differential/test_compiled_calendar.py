@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
-from tests.scenarios import random_workflows
+from tests.scenarios import random_families, random_workflows
 from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
@@ -190,7 +190,18 @@ transitions:
 def test_random_workflows_under_random_scenarios_make_the_same_records(
     given: tuple[Workflow, Scenario, Catalogue | None],
 ) -> None:
-    workflow, scenario, known = given
+    compare_if_it_fits(*given)
+
+
+@cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@given(random_families())
+def test_random_families_under_random_scenarios_make_the_same_records(
+    given: tuple[Workflow, Scenario, Catalogue | None],
+) -> None:
+    compare_if_it_fits(*given)
+
+
+def compare_if_it_fits(workflow: Workflow, scenario: Scenario, known: Catalogue | None) -> None:
     with mock.patch.object(engine, "MOST_STEPS", 300), mock.patch.object(relations, "MOST_RELATIVES", 40):
         try:
             expected = in_python(workflow, scenario, known)

@@ -38,6 +38,7 @@ from .texts import Texts
 
 CLOSINGS = {"cancel": CLOSE_CANCEL, "terminate": CLOSE_TERMINATE, "abandon": CLOSE_ABANDON}
 
+
 class _Same:
     """A definition as a key: equal to itself alone, and kept alive by whoever keeps the key.
 

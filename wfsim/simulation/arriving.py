@@ -18,7 +18,7 @@ from wfsim.semantics import draws
 
 from . import sampling
 from .arrivals import Arrivals
-from .plans import Member, ValuePlan
+from .plans import Member, Place, ValuePlan
 from .scenario import Scenario
 from .traces import read_trace
 
@@ -141,6 +141,11 @@ class ArrivalStream:
         self._n += 1
         self.pending[arrival.number] = arrival
         return arrival
+
+    def given(self, number: int, key: int) -> dict[str, Any]:
+        """The scenario's inputs of an arrival, whose instance has this key."""
+        place = Place(key, draws.INPUT, 0, 0)
+        return {name: plan.get(self.member.fresh, place, number) for name, plan in self.inputs.items()}
 
     def may_start(self, arrival: Arrival) -> bool:
         """Whether its schedule lets it start now; if not, it is counted, and waits if it is to."""
