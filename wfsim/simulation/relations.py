@@ -239,7 +239,7 @@ class Relations:
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
         number, member = arrival.number, stream.member
         key = draws.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
-        name = str(number) if which == 0 else f"{member.program.workflow.name}-{number}"
+        name = f"{stream.called}-{number}" if stream.called else str(number)
         case = Case(member, name, key)
         inputs = {**stream.given(number, key), **arrival.inputs}
         try:
