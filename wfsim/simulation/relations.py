@@ -1,8 +1,8 @@
 """What instances have to do with each other and with the world: arrivals, children, letters.
 
 The calendar in Python asks it, and the compiled one for arrivals that follow no law and where workflows send; what it
-does of itself is a twin of this (`compiled.families`). It decides who starts and who is told; the calendar, its `Stage`,
-has the time and the instances, and lets things happen. Children are instances of their own, whose random key
+does of itself is a twin of this (`compiled.families`). It decides who starts and who is told; the calendar, its
+`Stage`, has the time and the instances, and lets things happen. Children are instances of their own, whose random key
 is a function of their parent's and of the activation that started them (M4.4).
 """
 
