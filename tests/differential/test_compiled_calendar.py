@@ -548,6 +548,35 @@ def test_families_in_small_chunks_and_from_small_tables_are_the_same(
     assert compare(workflow, scenario, MODELS, chunk=1_000) > 2_000
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["context.f", "context.g + context.f", "context.k + '-' + context.k", "lower(context.k)", "context.f * 2", "null"],
+)
+def test_keys_are_computed_alike(key: str) -> None:
+    workflow = wf.loads(f"""\
+name: keyed
+version: 1.0.0
+initial_state: open
+variables:
+  f: {{type: number, initial: 5}}
+  g: {{type: number, input: true, initial: 7}}
+  k: {{type: string, input: true}}
+states: [{{name: open, timeout: 30s}}, {{name: end, is_terminal: true}}]
+transitions: [{{from: open, event: timeout, to: end}}]
+correlation: {{key: "{key}"}}
+""")
+    plan = {"arrivals": {"every": "7s"}, "cases": 20, "inputs": {"k": {"choice": ["a", "B", "c"]}}}
+    scenario = Scenario.model_validate(plan)
+    if key == "null":
+        for run_with in (in_python, compiled):
+            with pytest.raises(ScenarioError, match="nobody could find the instance by it"):
+                run_with(workflow, scenario)
+        return
+    _, told = in_python(workflow, scenario)
+    assert told.n_refused > 5
+    compare(workflow, scenario)
+
+
 def test_who_is_given_up_keeps_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_STEPS", 20)
     w = wf.Builder("round", correlation={"key": "context.k"}).variable("k", "string", input=True)
