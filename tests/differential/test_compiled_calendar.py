@@ -489,7 +489,7 @@ def of_kin(**changes: Any) -> Scenario:
     go = [{"event": "go", "delay": {"exponential": {"mean": "30s"}}}]
     plan = {
         "arrivals": {"poisson": "6/m"},
-        "cases": 150,
+        "cases": 60,
         "inputs": {"k": {"choice": [5, 5.0, True, 1, "x", "y", 2.5, -0.0, 0, 7, 8, 9, "z"]}},
         "events": {"asked": [{"event": "leave", "delay": {"exponential": {"mean": "2m"}}}]},
         "workflows": {"child": {"events": {"busy": go}}},
@@ -499,8 +499,8 @@ def of_kin(**changes: Any) -> Scenario:
 
 def test_keys_are_taken_alike_whatever_they_are() -> None:
     _, told = in_python(KIN.get("parent"), of_kin(), KIN)
-    assert 0 < told.n_refused < 140
-    assert compare(KIN.get("parent"), of_kin(), KIN) > 500
+    assert 5 < told.n_refused < 55
+    assert compare(KIN.get("parent"), of_kin(), KIN) > 250
 
 
 @pytest.mark.parametrize(
