@@ -383,7 +383,7 @@ def workflows(
             },
             "flag": {"type": "boolean", "initial": False},
             "when": {"type": "timestamp", "initial": "1970-01-01T00:00:20Z"},
-            "word": {"type": "string", "initial": "x", "output": True},
+            "word": {"type": "string", "initial": "x", "output": True, "searchable": True},
             "maybe": {"type": "integer", "optional": True, "minimum": -2, "maximum": 5},
             "box": {"type": "box", "initial": {"x": 1}},
             "boxes": {"type": "list", "items": "box", "initial": []},

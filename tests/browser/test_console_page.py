@@ -103,6 +103,24 @@ def test_a_key_that_is_revoked_leads_back_to_signing_in(browser: Browser, server
         page.get_by_text("the key is unknown, or was revoked").wait_for()
 
 
+def test_instances_are_found_by_values_and_keys(browser: Browser, server: Server) -> None:
+    engine = server.tenants.default.engine
+    for total in (41, 42):
+        engine.start("order", {"total": total}, id=f"worth-{total}")
+    with console(browser, server) as page:
+        page.get_by_label("Variable").fill("total = 42")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="worth-41").wait_for(state="detached")
+        page.get_by_role("link", name="worth-42").wait_for()
+        page.get_by_label("Variable").fill("totl = 42")
+        page.keyboard.press("Enter")
+        page.get_by_text("Did you mean 'total'").wait_for()
+        page.get_by_label("Variable").fill("")
+        page.get_by_label("Correlation key").fill("nobody")
+        page.keyboard.press("Enter")
+        page.get_by_text("No instance is like that").wait_for()
+
+
 def test_instances_are_found_by_pages_and_come_as_they_start(browser: Browser, server: Server) -> None:
     engine = server.tenants.default.engine
     for number in range(51):

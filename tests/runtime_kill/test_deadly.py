@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from wfsim.model.yaml_io import loads
+from wfsim.runtime.engine import Engine
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.taking import DEATHS
 
@@ -45,6 +46,12 @@ def log():
 """
 
 
+def over(engine: Engine, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the order is closed, once it is or the worker is dead."""
+    engine.get("deadly").wait(lambda run: run.is_closed or process.poll() is not None, timeout="5m")
+    return engine.get("deadly").is_closed
+
+
 def test_what_kills_every_worker_fails_after_five_of_each_attempt_and_its_policy_decides(tmp_path: Path) -> None:
     (tmp_path / "drawing.py").write_text(ACTIVITIES)
     database = f"sqlite:///{tmp_path}/runs.db"
@@ -57,8 +64,7 @@ def test_what_kills_every_worker_fails_after_five_of_each_attempt_and_its_policy
         process = subprocess.Popen([*worker, "--concurrency", "1"], cwd=tmp_path, stdout=subprocess.DEVNULL)
         try:
             with open_engine(database) as engine:
-                engine.get("deadly").wait(lambda run: run.is_closed or process.poll() is not None, timeout="60s")
-                if engine.get("deadly").is_closed:
+                if over(engine, process):
                     break
         finally:
             process.kill()

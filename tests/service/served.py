@@ -20,7 +20,7 @@ ORDER: dict[str, Any] = {
     "name": "order",
     "initial_state": "created",
     "variables": {
-        "total": {"type": "integer", "input": True},
+        "total": {"type": "integer", "input": True, "searchable": True},
         "receipt": {"type": "string", "optional": True, "output": True},
     },
     "events": {"pay": {"payload": {"amount": "integer"}}, "drop": {}, "ring": {}},

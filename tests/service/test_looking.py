@@ -49,6 +49,51 @@ def test_a_definition_is_drawn_and_an_instance_with_where_it_is_and_was(client: 
     assert "visited: created, pay, charging, done" in told
 
 
+def test_states_and_transitions_are_there_as_data_with_how_often_an_instance_came_that_way(
+    client: httpx.Client, server: Server
+) -> None:
+    plain = client.get("/v1/definitions/order/latest/graph").json()
+    assert plain["workflow"] == "order"
+    charging = next(each for each in plain["nodes"] if each["id"] == "charging")
+    assert charging == charging | {"label": "charging", "work": "charge", "active": None, "visits": None}
+    lit = client.get("/v1/instances/shipped/graph").json()
+    assert {each["id"]: (each["visits"], each["active"]) for each in lit["nodes"]} == {
+        "created": (1, False),
+        "charging": (1, False),
+        "shipped": (1, True),
+        "dropped": (0, False),
+    }
+    assert [(each["source"], each["target"]) for each in lit["edges"] if each["taken"] == 1] == [
+        ("created", "charging"),
+        ("charging", "shipped"),
+    ]
+    assert client.get("/v1/instances/nobody/graph").status_code == 404
+
+
+def test_an_instance_that_has_moved_is_drawn_with_what_it_took_since() -> None:
+    text = """
+    name: moving
+    version: 1.0.0
+    initial_state: a
+    events: {first: {}, other: {}, second: {}}
+    states: [{name: a}, {name: b}, {name: c, is_terminal: true}]
+    transitions:
+      - {from: a, event: other, to: c}
+      - {from: a, event: first, to: b}
+      - {from: b, event: second, to: c}
+    """
+    with serving() as server, caller(server) as client:
+        engine = server.tenants.default.engine
+        engine.publish(wf.loads(text))
+        engine.start("moving", id="m").send("first")
+        engine.publish(wf.loads(text.replace("1.0.0", "1.1.0").replace("- {from: a, event: other, to: c}", "")))
+        assert [each.moves for each in engine.migrate("moving", to="1.1.0", dry_run=False)] == [True]
+        engine.send("m", "second")
+        taken = [each["taken"] for each in client.get("/v1/instances/m/graph").json()["edges"]]
+        assert taken == [0, 1]
+        assert client.get("/v1/instances/m/drawing").status_code == 200
+
+
 def test_statistics_count_what_has_happened(client: httpx.Client) -> None:
     def rows(name: str, **asked: str) -> list[dict[str, object]]:
         answer = client.get(f"/v1/statistics/{name}", params=asked)

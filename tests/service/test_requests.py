@@ -146,6 +146,20 @@ def test_any_id_has_its_place(client: httpx.Client, id: str) -> None:
     assert [each["id"] for each in client.get("/v1/instances", params={"prefix": id}).json()["instances"]][-1:] != []
 
 
+def test_a_key_in_a_query_is_json_or_a_text_that_is_none(client: httpx.Client) -> None:
+    for asked in ("A-7", '"A-7"', "7", '"7"', "{", "[" * 5_000, "null", "NaN"):
+        answer = client.get("/v1/instances", params={"key": asked})
+        assert answer.status_code == 200, asked
+        assert answer.json()["instances"] == []
+
+
+@pytest.mark.parametrize("asked", ["{", "7", "[1]", '{"a": null}', '{"nobody": 1}', "[" * 5_000])
+def test_values_that_nobody_can_be_found_by_are_refused_in_a_query(client: httpx.Client, asked: str) -> None:
+    answer = client.get("/v1/instances", params={"where": asked})
+    assert answer.status_code in (400, 422), answer.text
+    assert "searchable" in answer.json()["detail"] or "null" in answer.json()["detail"]
+
+
 def test_a_client_reaches_any_id(server: Server) -> None:
     with wf.connect(server.url) as engine:
         for id in ("c/d", "c%2Fd", "...."):

@@ -157,6 +157,50 @@ def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
     assert listed.records == engine.get("b").version
 
 
+def test_open_instances_are_found_by_their_correlation_key(engine: Any) -> None:
+    engine.publish(
+        wf.loads(
+            """
+            name: keyed
+            initial_state: open
+            variables: {key: {input: true}}
+            events: {end: {}}
+            states: [{name: open}, {name: over, is_terminal: true}]
+            transitions: [{from: open, event: end, to: over}]
+            correlation: {key: context.key}
+            """
+        )
+    )
+    for name, key in (("one", 5), ("two", 5.5), ("three", True), ("four", "5"), ("five", "A 7")):
+        engine.start("keyed", {"key": key}, id=name)
+    for key, wanted in ((5, "one"), (5.0, "one"), (5.5, "two"), (True, "three"), ("5", "four"), ("A 7", "five")):
+        assert [each.id for each in engine.list(key=key)] == [wanted], key
+    assert engine.list(key="nobody's").instances == engine.list(key="5", workflow="order").instances == ()
+    engine.send("four", "end")
+    assert engine.list(key="5").instances == ()
+
+
+def test_instances_are_found_by_the_values_of_searchable_variables(engine: Any) -> None:
+    engine.publish(
+        wf.loads(
+            """
+            name: sought
+            initial_state: open
+            variables: {customer: {type: string, input: true, searchable: true}}
+            events: {end: {}}
+            states: [{name: open}, {name: over, is_terminal: true}]
+            transitions: [{from: open, event: end, to: over}]
+            """
+        )
+    )
+    for name, customer in (("a", "C-1"), ("b", "C 2"), ("c", "C-1")):
+        engine.start("sought", {"customer": customer}, id=name).send("end")
+    assert {each.id for each in engine.list(where={"customer": "C-1"})} == {"a", "c"}
+    assert {each.id for each in engine.list(where={"customer": "C 2"}, workflow="sought")} == {"b"}
+    with pytest.raises(WfsimError, match="Did you mean 'customer'"):
+        engine.list(where={"custmer": "C-1"})
+
+
 def test_why_not_says_which_values_decide(engine: Any) -> None:
     run = engine.start("order", {"total": 3}, id="o")
     assert not run.why_not("pay", amount=2).possible

@@ -15,6 +15,7 @@ from wfsim.model.statuses import OPEN
 from wfsim.runtime.places import place_of
 from wfsim.runtime.programs import Families, Family
 from wfsim.runtime.rows import InstanceRow
+from wfsim.runtime.searching import searched
 from wfsim.semantics.image import from_image
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.records import Record
@@ -55,6 +56,9 @@ def watch(store: Store, transaction: Transaction) -> None:
         instance = from_image(program, json.loads(row.image), {}, ())
         if (instance.version, instance.status, instance.state) != (row.version, row.status, row.state):
             raise Violated(f"the image of {name} is that of another version")
+        found = dict(transaction.get("found", key)[1:] for key in transaction.of("found", name))
+        if found != searched(instance):
+            raise Violated(f"{name} is found by {found}, and has {searched(instance)}")
         for _, record in records:
             if record.kind == "activity_failed" and record.error_type == "Timeout.heartbeat":
                 _was_missed(store, name, record)

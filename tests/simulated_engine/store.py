@@ -70,6 +70,7 @@ class Store:
             "instance": Table(lambda row: (row.workflow, row.open_key)),
             "record": Table(lambda row: row[0]),
             "seen": Table(lambda row: None),
+            "found": Table(lambda row: row[0]),
             "due": Table(lambda row: row.target),
             "attempt": Table(lambda row: row.instance),
             "worker": Table(lambda row: None),
@@ -436,6 +437,18 @@ class SimulatedRows:
         found: AttemptRow | None = self.transaction.get("attempt", (name, serial))
         return found
 
+    def found(self, name: str) -> dict[str, str]:
+        rows = [self.transaction.get("found", key) for key in self.transaction.of("found", name)]
+        return {each[1]: each[2] for each in rows}
+
+    def put_found(self, name: str, values: Mapping[str, str | None]) -> None:
+        for each, value in values.items():
+            self.transaction.lock("found", name, each)
+            if value is None:
+                self.transaction.drop("found", (name, each))
+            else:
+                self.transaction.put("found", (name, each), (name, each, value))
+
     def put_attempt(self, row: AttemptRow) -> None:
         self.transaction.lock("attempt", row.instance, row.serial)
         self.transaction.put("attempt", (row.instance, row.serial), row)
@@ -451,7 +464,7 @@ class SimulatedRows:
             self.transaction.lock("attempt", *key)
             row = self.transaction.get("attempt", key)
             if row is not None and row.attempt == each.attempt:
-                row.beat_by, row.detail = each.until, each.detail
+                row.beat_by, row.detail = each.until, written(each.detail)
                 self.transaction.put("attempt", key, row)
 
     def late_beats(self, upto: int, most: int, without: Sequence[str] = ()) -> list[Key]:

@@ -14,7 +14,7 @@ initial_state: waiting
 correlation: {key: context.table}
 variables:
   table: {type: integer, input: true}
-  dishes: {type: integer, initial: 0, output: true}
+  dishes: {type: integer, initial: 0, output: true, searchable: true}
 events:
   order: {payload: {table: integer, dish: string}, starts: true}
   bill: {payload: {who: string}, time_to_live: 20s}
@@ -51,7 +51,7 @@ variables:
   me: {type: string, input: true}
   table: {type: integer, input: true}
   other: {type: integer, input: true}
-  dishes: {type: integer, initial: 0, output: true}
+  dishes: {type: integer, initial: 0, output: true, searchable: true}
 events: {choose: {payload: {dish: string}}, leave: {}, paid: {}, nudge: {}}
 activities: {look_around: {timeout: 4s, retry_policy: {max_attempts: 2, initial_interval: 1s}}}
 states:

@@ -105,7 +105,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Lab": {"scenario": 7, "catalogue": 7},
     "Editor": {"catalogue": 7},
     "FlowMap": {"against": "none", "run": 7, "workflow": "none"},
-    "QueueLimits": {"worker_concurrency": 0, "concurrency": 0, "rate": 7},
+    "QueueLimits": {"worker_concurrency": 0, "concurrency": -1, "rate": 7},
     "align": {"labels": 7, "max_markings": 0, "max_states": 0, "max_seconds": -1},
     "check": {"max_markings": 0, "max_seconds": -1, "max_memory": 0},
     "compare": {"level": 95},

@@ -58,6 +58,9 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    schedules: Annotated[
+        bool, typer.Option("--schedules", help="Start published workflows at the times of their schedules, too.")
+    ] = False,
     functions: Modules = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
     patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
@@ -76,7 +79,7 @@ def worker(
     called = {each.name: each.python for each in functions_of(functions)}
     with told_as_json(sys.stdout), stopped_by_signals() as stop:
         engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)
-        work(engine, given, stop, grace=grace, patience=patience)
+        work(engine, given, stop, grace=grace, patience=patience, schedules=schedules)
 
 
 def queues(
@@ -85,7 +88,7 @@ def queues(
         str | None, typer.Argument(help="A group of workers: a pool, or default.", show_default=False)
     ] = None,
     concurrency: Annotated[
-        str | None, typer.Option(help="Attempts at once in all workers together; none: no limit.")
+        str | None, typer.Option(help="Attempts at once in all workers together; none: no limit; 0: begin nothing.")
     ] = None,
     per_worker: Annotated[int | None, typer.Option(min=1, help="Attempts at once in each worker.")] = None,
     rate: Annotated[str | None, typer.Option(help="Starts within a time, as 10/1m; none: no limit.")] = None,

@@ -64,8 +64,8 @@ FROM (
 """
 
 # What of an attempt is not known yet lasts until the horizon, which is put right in the sums.
-# The longest queue is looked for in buckets of time first, of an event or two each: then only in those in which it may
-# have been as long as the longest at the end of one. A running sum over all events costs as much as all the rest.
+# The longest queue is looked for in buckets of time first, of some eight events each: then only in those in which it
+# may have been as long as the longest at the end of one. A running sum over all events costs as much as all the rest.
 # With shifts those are there who are on shift, and who is still at work after theirs.
 POOL_UTILISATION = """
 CREATE VIEW pool_utilisation AS
@@ -132,7 +132,7 @@ changes AS MATERIALIZED (
         SELECT run, pool, left_queue, -1 FROM waiting WHERE left_queue IS NOT NULL
     )
     JOIN (
-        SELECT run, pool, (max(scheduled) - min(scheduled)) // count(*) + 1 AS width FROM waiting GROUP BY run, pool
+        SELECT run, pool, (max(scheduled) - min(scheduled)) // count(*) * 4 + 1 AS width FROM waiting GROUP BY run, pool
     ) USING (run, pool)
 ),
 buckets AS MATERIALIZED (

@@ -158,6 +158,9 @@ class HistoryWriter:
         self._paths = Paths()
         self._written_paths = {EMPTY}
         self._finished = False
+        if self._into is None:
+            # Nothing is there to be left alone, and making the tables takes as long as simulating some hundred cases.
+            self._begin_file()
         self._begin(program, origin or Origin())
 
     # --- runs ------------------------------------------------------------------------------------

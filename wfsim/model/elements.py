@@ -154,6 +154,7 @@ class Variable(FieldType):
         "fields",
         "input",
         "output",
+        "searchable",
         "optional",
         "initial",
         "values",
@@ -167,19 +168,20 @@ class Variable(FieldType):
     description: str | None = None
     input: Flag = False
     output: Flag = False
+    searchable: Flag = False
     initial: Json = None
     overflow: Literal["error", "saturate"] = "error"
     transient: Flag = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        lasting = [key for key in ("input", "output") if getattr(self, key)]
+        lasting = [key for key in ("input", "output", "searchable") if getattr(self, key)]
         if self.transient and lasting:
-            raise ValueError(f"a transient variable lives for one step (M13.4), so it can be no {lasting[0]}.")
+            raise ValueError(f"a transient variable lives for one step (M13.4), so it cannot be {lasting[0]}.")
         return self
 
 
-OF_VARIABLES = ("input", "output", "transient")
+OF_VARIABLES = ("input", "output", "searchable", "transient")
 """Keys that are for the whole instance, not for what belongs to a state."""
 
 

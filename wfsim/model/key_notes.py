@@ -84,6 +84,7 @@ _NOTES: dict[str, dict[str, Note]] = {
         "type": Note("The type of its values: of the language, or a name of types.", "M10.1"),
         "input": Note("Whether it is given at the start.", "M10.2"),
         "output": Note("Whether it is part of the result.", "M12"),
+        "searchable": Note("Whether an engine finds instances by its value.", "M12"),
         "optional": Note("Whether it may be null.", "M10.1"),
         "initial": Note("Its value before anything sets it."),
         "values": Note("The only values that it may have.", "M10.2"),

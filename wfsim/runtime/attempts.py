@@ -8,6 +8,7 @@ from wfsim.model.uses import declared_activities
 from wfsim.semantics.codes import RECORD_KINDS
 
 from .rows import AttemptRow, Key
+from .texts import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,7 @@ def _new(held: Held, serial: int, activity: str, attempt: int, given: Mapping[st
         workflow.name,
         activity,
         declared.version,
-        given,
+        written(given),
         "new",
         pool=declared.pool,
         priority=held.row.priority,

@@ -22,8 +22,8 @@ from .groups import DEFAULT
 from .happening import work_off
 from .presence import LEASE
 from .rows import Busy
-from .taking import DEATHS
 from .tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING
+from .taking import DEATHS, take
 from .upgrading import NEWEST, stored_version
 from .webhooks import STATUSES
 
@@ -259,7 +259,7 @@ def _deadly(rows: Sequence[AttemptRow]) -> Finding:
         "deadly",
         False,
         f"workers died time and again while they carried out {listed(shown, 3)}",
-        f"see what they say last, and how much memory they take; after {DEATHS} deaths an attempt fails with Worker.lost",
+        f"see what they say last, and what memory they take; after {DEATHS} deaths an attempt fails with Worker.lost",
         {"deaths": deaths},
     )
 
@@ -395,6 +395,8 @@ def _stuck(core: Core) -> Iterator[Finding]:
         try:
             with core.turn() as turn:
                 work_off(turn, target, now, wait=False)
+                for row in turn.rows.attempts(target):
+                    take(turn, row.key, "doctor")
                 raise _Undone
         except (_Undone, Busy):
             continue

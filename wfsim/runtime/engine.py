@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, listed
+from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
@@ -210,12 +210,31 @@ class Engine(AnyEngine[Run]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
+        where: Mapping[str, Value] | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
-        wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix)
+        wanted = Wanted(workflow=workflow, status=status, state=state, roots=roots, prefix=prefix, key=key, where=where)
         with self.core.database.reading() as rows:
-            return page(rows, wanted, limit, after)
+            found = page(rows, wanted, limit, after)
+        if where and not found:
+            self._refuse_unsearchable(where)
+        return found
+
+    def _refuse_unsearchable(self, names: Iterable[str]) -> None:
+        known = {
+            name
+            for each in self.workflows.all_versions()
+            for name, variable in each.variables.items()
+            if variable.searchable
+        }
+        for name in names:
+            if name not in known:
+                raise WfsimError(
+                    f"no published workflow has a searchable variable {brief(name)}.{did_you_mean(name, known)} "
+                    "A variable is searchable if its definition says so: searchable: true."
+                )
 
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None

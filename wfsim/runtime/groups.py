@@ -45,7 +45,8 @@ class QueueLimits:
     worker_concurrency
         At most so many run at once in each worker.
     concurrency
-        At most so many run at once in all workers together; `None`: no limit.
+        At most so many run at once in all workers together; `None`: no limit. 0 holds the queue: what runs goes on, and
+        nothing more is begun until there is another limit, or none.
     rate
         At most so many start within any so many seconds, `(10, 60.0)`; `None`: no limit.
     """
@@ -58,9 +59,10 @@ class QueueLimits:
         for name, value in (("worker_concurrency", self.worker_concurrency), ("concurrency", self.concurrency)):
             if value is None and name == "concurrency":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_AT_ONCE:
-                raise EngineError(f"{name} is {brief(value)}. Give a whole number from 1 to {MOST_AT_ONCE:,}.")
-        if self.concurrency is not None and self.worker_concurrency > self.concurrency:
+            least = int(name != "concurrency")
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_AT_ONCE:
+                raise EngineError(f"{name} is {brief(value)}. Give a whole number from {least} to {MOST_AT_ONCE:,}.")
+        if self.concurrency and self.worker_concurrency > self.concurrency:
             # More than all together one worker cannot have.
             object.__setattr__(self, "worker_concurrency", self.concurrency)
         if self.rate is not None and not _is_rate(self.rate):
@@ -69,6 +71,8 @@ class QueueLimits:
             )
 
     def __str__(self) -> str:
+        if self.concurrency == 0:
+            return "held: nothing is begun"
         told = [f"{self.worker_concurrency:,} at once in each worker"]
         if self.concurrency is not None:
             told.append(f"{self.concurrency:,} at once in all")
@@ -119,10 +123,10 @@ def group_of(queue: str) -> str:
 
 
 def limits_of(queue: DBOSQueue) -> QueueLimits:
-    """What is stored of a queue."""
+    """What is stored of a queue; of one that is held not how many a worker had before."""
     rate = queue.limiter
     return QueueLimits(
-        queue.worker_concurrency or MOST_AT_ONCE,
+        queue.worker_concurrency or (FIRST_WORKER_CONCURRENCY if queue.global_concurrency == 0 else MOST_AT_ONCE),
         queue.global_concurrency,
         None if rate is None else (rate["limit"], rate["period"]),
     )
@@ -130,12 +134,13 @@ def limits_of(queue: DBOSQueue) -> QueueLimits:
 
 def set_limits(queue: DBOSQueue, limits: QueueLimits) -> None:
     """Store limits; they hold from the next look of each worker on."""
+    each = 0 if limits.concurrency == 0 else limits.worker_concurrency
     # DBOS lets neither contradict the other at any time, and at no time may there be more than before or after.
     if limits.concurrency is None or (queue.worker_concurrency or 0) <= limits.concurrency:
         queue.set_global_concurrency(limits.concurrency)
-        queue.set_worker_concurrency(limits.worker_concurrency)
+        queue.set_worker_concurrency(each)
     else:
-        queue.set_worker_concurrency(limits.worker_concurrency)
+        queue.set_worker_concurrency(each)
         queue.set_global_concurrency(limits.concurrency)
     rate = limits.rate
     queue.set_limiter(None if rate is None else {"limit": rate[0], "period": rate[1]})

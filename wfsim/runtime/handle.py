@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import html
+import json
 import time as wall
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -194,7 +195,7 @@ class Run(AnyRun):
                 work.attempt,
                 work.phase,
                 work.region,
-                details.get((work.activity_id, work.attempt)),
+                json.loads(details.get((work.activity_id, work.attempt)) or "null"),
                 work.index,
             )
             for work in self.view.activities

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from wfsim.errors import WfsimError, did_you_mean
 from wfsim.model.statuses import OPEN, STATUSES
-from wfsim.model.values import brief
+from wfsim.model.values import ValueType, brief, check_value
 
-from .tables import INSTANCES
+from .places import key_text
+from .searching import value_text
+from .tables import FOUND, INSTANCES
 from .texts import written
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .sql_rows import SqlRows
 
 MOST_LISTED = 1_000
+MOST_VALUES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Wanted:
     state: str | None
     roots: bool
     prefix: str | None
+    key: Value
+    where: Mapping[str, Value] | None
 
 
 def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
@@ -88,6 +93,11 @@ def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
         asked = asked.where(columns.parent.is_(None))
     if wanted.prefix is not None:
         asked = asked.where(columns.id.startswith(wanted.prefix, autoescape=True))
+    if wanted.key is not None:
+        asked = asked.where(columns.open_key == _key(wanted.key))
+    for name, value in _values(wanted.where).items():
+        same = sa.select(FOUND.c.instance).where(FOUND.c.name == name, FOUND.c.value == value)
+        asked = asked.where(columns.id.in_(same))
     if after is not None:
         started, last = _after(after)
         asked = asked.where(sa.tuple_(columns.started, columns.id) < sa.tuple_(started, last))
@@ -140,6 +150,31 @@ def _statuses(asked: str | Iterable[str]) -> list[str]:
                 f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
             )
     return wanted
+
+
+def _key(value: Value) -> str | None:
+    problem = check_value(ValueType.ANY, value)
+    if problem is not None:
+        raise WfsimError(f"key is a correlation key, a JSON value: {problem}.")
+    return key_text(value)
+
+
+def _values(where: object) -> dict[str, str]:
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping):
+        raise WfsimError(f"where is a mapping from searchable variables to values, not {brief(where)}.")
+    if len(where) > MOST_VALUES:
+        raise WfsimError(f"where has {len(where):,} variables; give {MOST_VALUES} at most.")
+    found = {}
+    for name, value in where.items():
+        problem = check_value(ValueType.ANY, value)
+        text = None if problem is not None else value_text(value)
+        if text is None or not isinstance(name, str):
+            why = problem or "instances are found by texts, numbers and booleans, not by null, lists or objects"
+            raise WfsimError(f"where: {brief(name)}: {why}.")
+        found[name] = text
+    return found
 
 
 def _after(text: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from wfsim.semantics.image import image_of
 from .happening import work_off
 from .held import Held
 from .rows import TIMERS, WORKFLOW_TIMER, DueRow, MoveRow
+from .searching import searched
 from .segments import segments_of
 from .tables import INSTANCES
 from .texts import written
@@ -261,6 +262,8 @@ def _move(turn: Turn, moved: Held, renamed: Mapping[str, str]) -> None:
     row.family, row.member, row.definition_version = family.code, 0, move.to_version
     row.state, row.fingerprint, row.image = instance.state, family.fingerprints[0], written(image_of(instance))
     rows.move(row, move)
+    was = dict.fromkeys(rows.found(row.id))
+    rows.put_found(row.id, was | searched(instance))
     rows.drop_timers(row.id)
     rows.add_due(_timers(moved))
     declared = declared_activities(instance.program.workflow)

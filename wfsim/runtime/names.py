@@ -106,6 +106,8 @@ class AnyEngine(Protocol[R]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
+        where: Mapping[str, Value] | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -119,6 +121,10 @@ class AnyEngine(Protocol[R]):
             Leave out those that another one has started.
         prefix
             What their ids begin with.
+        key
+            Their correlation key; those that are closed have none any more.
+        where
+            Values that searchable variables have, or had at the end: texts, numbers, booleans.
         limit
             At most so many, up to 1,000.
         after

@@ -25,7 +25,7 @@ from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
 
 from .pulled import Pulled
-from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
+from .tables import AUDIT, DELIVERIES, DUE, ENDPOINTS, FOUND, INSTANCES, LEAVING, MOVES, RECORDS, REQUESTS, SEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -283,6 +283,7 @@ def _remove(core: Core, folder: Path) -> int:
             for table, column in (
                 (RECORDS, RECORDS.c.instance),
                 (SEEN, SEEN.c.instance),
+                (FOUND, FOUND.c.instance),
                 (MOVES, MOVES.c.instance),
                 (INSTANCES, INSTANCES.c.id),
             ):

@@ -71,7 +71,13 @@ class DueRow:
 
 @dataclass(slots=True)
 class AttemptRow:
-    """An activity that has not ended; the columns of `tables.ATTEMPTS`."""
+    """An activity that has not ended; the columns of `tables.ATTEMPTS`.
+
+    Attributes
+    ----------
+    input, detail
+        As JSON: who lists attempts reads neither, and what is damaged in one is nobody else's matter.
+    """
 
     instance: str
     serial: int
@@ -79,13 +85,13 @@ class AttemptRow:
     workflow: str
     activity: str
     activity_version: int | None
-    input: Mapping[str, Value]
+    input: str
     phase: str
     tries: int = 0
     worker: str | None = None
     started: int | None = None
     beat_by: int | None = None
-    detail: Value = None
+    detail: str | None = None
     pool: str | None = None
     priority: int = 0
     trace: str | None = None
@@ -300,6 +306,14 @@ class Rows(Protocol):
 
     def attempts(self, name: str) -> list[AttemptRow]:
         """The open activities of an instance."""
+        ...
+
+    def found(self, name: str) -> dict[str, str]:
+        """By which values an instance is found, by variable."""
+        ...
+
+    def put_found(self, name: str, values: Mapping[str, str | None]) -> None:
+        """These have changed; `None`: not by that variable any more."""
         ...
 
     def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:

@@ -121,6 +121,11 @@ class Scheduler:
         """The history of all instances of its store, brought up to date."""
         return self.engine.history
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if anything did."""
+        return self._failure
+
     def raise_if_failed(self) -> None:
         """Raise what ended it, if anything did."""
         if self._failure is not None:
@@ -239,7 +244,8 @@ class Scheduler:
     def _start(self, line: _Line, time: datetime) -> None:
         identity = self._id(line, time)
         if self.engine.exists(identity):
-            # Another process has started it, before this one looked.
+            # Another process has started it, before this one looked: what comes next counts from it all the same.
+            self._take_over(line, identity)
             return
         try:
             run = start(
@@ -255,6 +261,15 @@ class Scheduler:
             self.refused[identity] = str(refusal)
             return
         self._hold(line, run)
+
+    def _take_over(self, line: _Line, identity: str) -> None:
+        if any(run.id == identity for run in line.runs):
+            return
+        run = reopen(self.engine, identity, self._activities, self._clock, self._catalogue)
+        if run.is_closed:
+            run.close()
+        else:
+            self._hold(line, run)
 
     def _hold(self, line: _Line, run: Run) -> None:
         line.runs.append(run)
@@ -282,7 +297,7 @@ class Scheduler:
         started = self.engine.called(prefix)
         for one in started:
             if one.is_open:
-                self._hold(line, reopen(self.engine, one.id, self._activities, self._clock, self._catalogue))
+                self._take_over(line, one.id)
         if not started or line.schedule.missed == "skip":
             return
         last = max(datetime.fromisoformat(one.id.removeprefix(prefix)) for one in started)

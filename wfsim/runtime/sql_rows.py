@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from wfsim.semantics.records import Record
 
 from .rows import AttemptRow, BeatRow, Busy, DueRow, InstanceRow, Key, KeyTaken, MoveRow, WorkerRow
-from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
+from .tables import ATTEMPTS, DEFINITIONS, DUE, FAMILIES, FOUND, INSTANCES, MOVES, RECORDS, SEEN, WORKERS
 from .texts import written
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _RECORD = [column.name for column in RECORDS.c if column.name not in ("instance", "payload", "metadata")]
 _INSTANCE = [field.name for field in fields(InstanceRow)]
 _ATTEMPT = [field.name for field in fields(AttemptRow)]
-_SERIALIZED = ("input", "detail")
 
 # Made once: SQLAlchemy then finds their text by identity.
 _READ = sa.select(*(INSTANCES.c[name] for name in _INSTANCE)).where(INSTANCES.c.id == sa.bindparam("name"))
@@ -439,11 +438,33 @@ class SqlRows:
         found = [self.connection.execute(each).scalar_one() for each in asked]
         return min((each for each in found if each is not None), default=None)
 
+    # --- search ------------------------------------------------------------------------------------
+
+    def found(self, name: str) -> dict[str, str]:
+        """By which values an instance is found, by variable."""
+        asked = sa.select(FOUND.c.name, FOUND.c.value).where(FOUND.c.instance == name)
+        return {row.name: row.value for row in self.connection.execute(asked)}
+
+    def put_found(self, name: str, values: Mapping[str, str | None]) -> None:
+        """These have changed; `None`: not by that variable any more."""
+        gone = [each for each, value in values.items() if value is None]
+        if gone:
+            self.connection.execute(sa.delete(FOUND).where(FOUND.c.instance == name, FOUND.c.name.in_(gone)))
+        there = [
+            {"instance": name, "name": each, "value": value} for each, value in values.items() if value is not None
+        ]
+        if there:
+            statement = self._insert(FOUND)
+            statement = statement.on_conflict_do_update(
+                index_elements=["instance", "name"], set_={"value": statement.excluded.value}
+            )
+            self.connection.execute(statement, there)
+
     # --- activities --------------------------------------------------------------------------------
 
     def attempts(self, name: str) -> list[AttemptRow]:
         """The open activities of an instance."""
-        return [attempt_row(row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
+        return [AttemptRow(*row) for row in self.connection.execute(_ATTEMPTS, {"name": name})]
 
     def open_attempts(self, *phases: str) -> list[AttemptRow]:
         """Attempts that wait for a worker or are with one, those of instances that started earlier first."""
@@ -453,22 +474,18 @@ class SqlRows:
             .where(ATTEMPTS.c.phase.in_(phases or ("queued", "running")))
             .order_by(INSTANCES.c.started, ATTEMPTS.c.instance, ATTEMPTS.c.serial)
         )
-        return [attempt_row(row) for row in self.connection.execute(listed)]
+        return [AttemptRow(*row) for row in self.connection.execute(listed)]
 
     def lock_attempt(self, name: str, serial: int) -> AttemptRow | None:
         """An open activity, of which nobody else stores a sign of life until the end of the transaction."""
         row = self.connection.execute(_LOCK_ATTEMPT, {"name": name, "number": serial}).one_or_none()
-        return None if row is None else attempt_row(row)
+        return None if row is None else AttemptRow(*row)
 
     def put_attempt(self, row: AttemptRow) -> None:
         """Store an open activity."""
         self.connection.execute(
             _put_attempt(self.is_sqlite),
-            {
-                name: written(value) if name in _SERIALIZED and value is not None else value
-                for name in _ATTEMPT
-                for value in [getattr(row, name)]
-            },
+            {name: getattr(row, name) for name in _ATTEMPT},
         )
 
     def drop_attempts(self, name: str, serials: Iterable[int]) -> None:
@@ -529,11 +546,3 @@ class SqlRows:
         """Attempts that workers began that are gone, locked; what somebody else has locked is left out."""
         places = self.connection.execute(_ORPHANS).all()
         return [row for name, serial in places for row in self.attempts(name) if row.serial == serial]
-
-
-def attempt_row(row: Any) -> AttemptRow:
-    """An attempt as it was stored."""
-    values: dict[str, Any] = dict(zip(_ATTEMPT, row))
-    for name in _SERIALIZED:
-        values[name] = None if values[name] is None else json.loads(values[name])
-    return AttemptRow(**values)

@@ -93,6 +93,15 @@ SEEN = sa.Table(
     sa.Column("sender", sa.Text, comment="the instance whose message it is"),
 )
 
+FOUND = sa.Table(
+    "wfsim_found",
+    METADATA,
+    sa.Column("instance", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True, comment="of a searchable variable"),
+    sa.Column("value", sa.Text, nullable=False, comment="JSON, or the hash of a long one"),
+    sa.Index("wfsim_found_values", "name", "value"),
+)
+
 DUE = sa.Table(
     "wfsim_due",
     METADATA,

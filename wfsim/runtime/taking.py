@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .implementations import Use
+from .texts import written
 from .turn import was_ignored
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def take(
         row.workflow,
         row.activity,
         declared,
-        row.input,
+        json.loads(row.input),
         f"{name}:{entry}",
         heartbeat,
         min(ends, default=None),
@@ -167,7 +169,7 @@ def beat(turn: Turn, key: Key, detail: Value) -> bool | None:
         return False
     heartbeat = held.instance.program.activities[row.activity].heartbeat
     row.beat_by = None if heartbeat is None else turn.now + int(heartbeat)
-    row.detail = detail
+    row.detail = written(detail)
     turn.rows.put_attempt(row)
     return True
 

@@ -28,6 +28,7 @@ from .held import Held, rebuilt
 from .owing import drops, owed, returned
 from .places import key_of, key_text, places_of
 from .rows import DueRow, InstanceRow, KeyTaken, Rows
+from .searching import searched
 from .texts import written
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class Turn:
             self._refuse_taken(program.workflow.name, address)
             raise
         held = Held(row, instance, family)
+        self._put_found(held, {})
         self._record(held, output, metadata, was_idle=True)
         self._release_kept(name, program.workflow.name, address)
         return held
@@ -205,7 +207,7 @@ class Turn:
 
     def step(self, held: Held, apply: Apply, metadata: str | None = None) -> Output:
         """Apply a stimulus to an instance and write what comes of it; nothing if it left no record."""
-        was_idle = not held.instance.activities()
+        was_idle, before = not held.instance.activities(), searched(held.instance)
         output = apply(held.instance, max(self.now, held.instance.time))
         if not output.records:
             return output
@@ -223,8 +225,16 @@ class Turn:
         self.rows.update(row)
         if opens_again:
             self._release_kept(row.id, row.workflow, row.open_key)
+        self._put_found(held, before)
         self._record(held, output, metadata, was_idle=was_idle)
         return output
+
+    def _put_found(self, held: Held, before: Mapping[str, str]) -> None:
+        """Store by which values an instance is found, where these have changed."""
+        now = searched(held.instance)
+        if now != before:
+            changed = {name: text for name, text in now.items() if before.get(name) != text}
+            self.rows.put_found(held.name, {**dict.fromkeys(before.keys() - now.keys()), **changed})
 
     def _free_key(self, row: InstanceRow, instance: Instance) -> str | None:
         """The key of an instance that was retried; none if it has been taken meanwhile (M7.2)."""

@@ -10,7 +10,7 @@ from wfsim.errors import EngineError
 
 from .tables import INSTANCES, METADATA, SCHEMA_VERSION
 
-NEWEST = "7"
+NEWEST = "8"
 """The version of `tables.METADATA`: the last revision in `schema/versions`."""
 
 LOCK = 7_263_542_026

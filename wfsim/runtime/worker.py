@@ -16,6 +16,7 @@ from wfsim.errors import EngineError, WaitTimeout, did_you_mean
 from .database import DatabaseError
 from .groups import DEFAULT, pools_of
 from .logs import LOGGER, JsonLines, tell
+from .scheduled import Scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +65,15 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, grace: float, patience: float) -> None:
+def work(
+    engine: Engine,
+    functions: Iterable[str],
+    stop: threading.Event,
+    *,
+    grace: float,
+    patience: float,
+    schedules: bool = False,
+) -> None:
     """Work until `stop` is set, then finish what is in hand, or give it back; the engine is closed at the end.
 
     Parameters
@@ -75,6 +84,8 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
         Seconds in which attempts may finish; what has not by then is asked to stop, and carried out again elsewhere.
     patience
         Seconds for which the database may be away.
+    schedules
+        Whether published workflows are started at the times of their schedules.
 
     Raises
     ------
@@ -83,10 +94,13 @@ def work(engine: Engine, functions: Iterable[str], stop: threading.Event, *, gra
     RunStopped
         If the engine cannot go on for another reason.
     """
+    scheduled = Scheduled(engine) if schedules else None
     try:
         _begun(engine, functions)
-        _watch(engine, stop, patience)
+        _watch(engine, stop, patience, scheduled)
         tell("worker_stopping", grace=grace)
+        if scheduled is not None:
+            scheduled.close()
         engine.workplace.drain(grace)
     finally:
         try:
@@ -114,9 +128,11 @@ def _begun(engine: Engine, functions: Iterable[str]) -> None:
             tell("activity_unknown", logging.WARNING, function=function, message=told)
 
 
-def _watch(engine: Engine, stop: threading.Event, patience: float) -> None:
+def _watch(engine: Engine, stop: threading.Event, patience: float, scheduled: Scheduled | None) -> None:
     away: float | None = None
     stuck: dict[str, str] = {}
+    if scheduled is not None:
+        scheduled.look()
     while not stop.wait(LOOK):
         engine.raise_if_stopped()
         problem = _away(engine)
@@ -125,6 +141,8 @@ def _watch(engine: Engine, stop: threading.Event, patience: float) -> None:
             if away is not None:
                 tell("database_back", seconds=round(now - away, 1))
             away = None
+            if scheduled is not None:
+                scheduled.look()
         elif away is None:
             away = now
             tell("database_away", logging.ERROR, message=problem)

@@ -183,6 +183,17 @@ class ToList(BaseModel):
     status: list[str] = Field(default_factory=list, max_length=10, description="`open`, or statuses")
     state: str | None = Field(None, max_length=1_000)
     prefix: str | None = Field(None, max_length=LONGEST_ID, description="what ids begin with")
+    key: str | None = Field(
+        None,
+        max_length=10_000,
+        description="correlation key of those that are open: JSON, or a text that is none",
+    )
+    where: str | None = Field(
+        None,
+        max_length=10_000,
+        description="values of searchable variables: a JSON object",
+        examples=['{"customer": "C-7"}'],
+    )
     roots: bool = Field(False, description="leave out those that another one has started")
     limit: int = Field(100, ge=1, le=MOST_LISTED)
     after: str | None = Field(None, max_length=1_000, description="what the page before gave as `after`")
@@ -466,6 +477,47 @@ class Repeated(Body):
     """How many messages are sent again."""
 
     repeated: int
+
+
+class GraphNode(Body):
+    """A state; of an instance also whether it is there, and how often it has come."""
+
+    id: str = Field(description="its path: fulfil/pick/packed")
+    label: str
+    region: str = Field(description="path of its region; empty for the root")
+    initial: bool
+    terminal: bool
+    outcome: str | None = None
+    timeout: str | None = None
+    work: str | None = Field(None, description="what it does: an activity, a workflow, or `parallel`")
+    active: bool | None = None
+    visits: int | None = None
+
+
+class GraphEdge(Body):
+    """A transition; of an instance also how often it was taken."""
+
+    id: int = Field(description="its number, as in records")
+    source: str
+    target: str
+    label: str
+    internal: bool
+    has_condition: bool
+    has_actions: bool
+    event: str | None = None
+    after: str | None = None
+    at: str | None = None
+    condition: str | None = None
+    taken: int | None = None
+
+
+class Graph(Body):
+    """States and transitions, for whoever draws them."""
+
+    workflow: str
+    version: str
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
 
 
 # --- operation -----------------------------------------------------------------------------------

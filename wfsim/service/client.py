@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
@@ -132,6 +133,8 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         state: str | None = None,
         roots: bool = False,
         prefix: str | None = None,
+        key: Value = None,
+        where: Mapping[str, Value] | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> Page:
@@ -143,6 +146,8 @@ class RemoteEngine(AnyEngine[RemoteRun]):
             state=state,
             roots=roots,
             prefix=prefix,
+            key=None if key is None else json.dumps(key),
+            where=None if where is None else json.dumps(where),
             limit=limit,
             after=after,
         )

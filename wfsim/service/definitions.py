@@ -20,6 +20,7 @@ from wfsim.model.yaml_io import dumps, loads
 from .bodies import (
     Definitions,
     FindingBody,
+    Graph,
     Published,
     ScheduleBody,
     Schedules,
@@ -114,6 +115,12 @@ def draw_definition(caller: CallerOf, name: Segment, version: Segment) -> Respon
     """Its drawing."""
     workflow = caller.tenant.engine.workflows.get(name, version)
     return Response(picture(workflow).to_svg(), media_type="image/svg+xml")
+
+
+@routes.at("GET", "/definitions/{name}/{version}/graph", Role.VIEWER, problems=UNKNOWN)
+def get_graph(caller: CallerOf, name: Segment, version: Segment) -> Graph:
+    """Its states and transitions as data."""
+    return Graph.model_validate(caller.tenant.engine.workflows.get(name, version).to_graph())
 
 
 @routes.at("GET", "/schedules", Role.VIEWER)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import Query, Response
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from wfsim.errors import EventRejected, InstanceExists, ServiceError
+from wfsim.errors import EventRejected, InstanceExists, ServiceError, WfsimError
 from wfsim.model.picture import edge_ids, picture
 from wfsim.runtime.listing import MOST_LISTED
 from wfsim.runtime.sending import LONGEST_ID
 
 from .bodies import (
     Explained,
+    Graph,
     InstanceBody,
     Instances,
     Records,
@@ -30,7 +33,7 @@ from .bodies import (
 from .definitions import SVG
 from .door import RESERVED, CallerOf, Routes, Segment
 from .keys import Role
-from .showing import record_body, short, whole
+from .showing import graph_of, moved_at, record_body, short, whole
 
 if TYPE_CHECKING:
     from wfsim.drawing import Role as Look
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 routes = Routes("instances")
 
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 UNKNOWN = {404: "No such instance"}
 CHANGED = {**UNKNOWN, 409: "Nobody takes it now", 412: "It has another version than If-Match says"}
 
@@ -87,6 +91,8 @@ def list_instances(caller: CallerOf, asked: Annotated[ToList, Query()]) -> Insta
         status=asked.status or None,
         state=asked.state,
         prefix=asked.prefix,
+        key=None if asked.key is None else _key_in(asked.key),
+        where=None if asked.where is None else _where_in(asked.where),
         roots=asked.roots,
         limit=asked.limit,
         after=asked.after,
@@ -129,6 +135,12 @@ def draw_instance(caller: CallerOf, id: Segment) -> Response:
     """The drawing of its workflow, with the states that are active and those that it has been in."""
     run = caller.tenant.engine.get(id)
     return Response(picture(run.workflow).to_svg(_lit(run)), media_type="image/svg+xml")
+
+
+@routes.at("GET", "/instances/{id}/graph", Role.VIEWER, problems=UNKNOWN)
+def get_instance_graph(caller: CallerOf, id: Segment) -> Graph:
+    """States and transitions of its workflow as data, with where it is and how often it came that way."""
+    return graph_of(caller.tenant.engine.get(id))
 
 
 @routes.at("POST", "/instances/{id}/why-not", Role.VIEWER, problems=UNKNOWN)
@@ -197,6 +209,23 @@ def _check_quota(caller: Caller, name: str | None) -> None:
         )
 
 
+def _key_in(text: str) -> JsonValue:
+    """A correlation key in a query: what is no JSON is a text, and so is null, which no key is."""
+    try:
+        found: JsonValue = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text
+    return text if found is None else found
+
+
+def _where_in(text: str) -> dict[str, JsonValue]:
+    try:
+        found: dict[str, JsonValue] = _OBJECT.validate_json(text)
+    except ValidationError:
+        raise WfsimError('where is a JSON object of searchable variables: {"customer": "C-7"}.') from None
+    return found
+
+
 def _is_own(caller: Caller, id: str, identity: str | None) -> bool:
     """Whether what came first under an id came with this very request, in an earlier try of it."""
     if caller.once is None:
@@ -229,12 +258,12 @@ def _first_rejection(caller: Caller, id: str, identity: str | None, error: Event
 def _lit(run: Run) -> dict[str, Look]:
     """Where it is, and the states and transitions that it has been through."""
     _, view = run.shown()
-    edges = edge_ids(run.workflow)
+    edges, since = edge_ids(run.workflow), moved_at(run)
     roles: dict[str, Look] = {}
     for record in run.records:
         if record.kind in ("state_entered", "transition") and record.state is not None:
             roles[f"state:{record.state}"] = "visited"
-        if record.kind == "transition":
+        if record.kind == "transition" and record.seq > since:
             roles[edges[record.payload["transition"]]] = "visited"
     here: Look = "problem" if view.status in ("failed", "timed_out") else "active"
     return {**roles, **{f"state:{state}": here for state in view.configuration.values()}}

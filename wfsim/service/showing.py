@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from .bodies import ActivityBody, InstanceBody, RecordBody, Short, TimerBody
+from .bodies import ActivityBody, Graph, InstanceBody, RecordBody, Short, TimerBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,3 +60,34 @@ def whole(run: Run, response: Response | None = None) -> InstanceBody:
 def record_body(record: Record, metadata: Mapping[str, Value] | None = None) -> RecordBody:
     """A record, with what the sender of its stimulus gave beside it."""
     return RecordBody(**asdict(record), metadata=None if metadata is None else dict(metadata))
+
+
+def moved_at(run: Run) -> int:
+    """`seq` of the last record before an instance moved to the version that it runs; 0 if it never has.
+
+    Numbers of transitions until then are those of another version.
+    """
+    return max((move.seq for move in run.moves), default=0)
+
+
+def graph_of(run: Run) -> Graph:
+    """States and transitions of an instance's workflow, with where it is and how often it came that way."""
+    data = run.workflow.to_graph()
+    _, view = run.shown()
+    active = set(view.configuration.values())
+    visits = Counter(
+        entered
+        for record in run.records
+        if record.kind in ("state_entered", "transition")
+        for entered in [record.state if record.kind == "state_entered" else record.to_state]
+        if entered is not None
+    )
+    since = moved_at(run)
+    taken = Counter(
+        record.payload["transition"] for record in run.records if record.kind == "transition" and record.seq > since
+    )
+    for node in data["nodes"]:
+        node |= {"active": node["id"] in active, "visits": visits[node["id"]]}
+    for edge in data["edges"]:
+        edge |= {"taken": taken[edge["id"]]}
+    return Graph.model_validate(data)

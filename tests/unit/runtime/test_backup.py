@@ -24,6 +24,7 @@ from wfsim.runtime.tables import (
     AUDIT,
     DELIVERIES,
     ENDPOINTS,
+    FOUND,
     INSTANCES,
     KEYS,
     LEAVING,
@@ -133,10 +134,11 @@ def test_a_copy_of_an_older_version_is_brought_up_to_date(place: Place, tmp_path
     with open_engine(address, [order()]) as engine:
         engine.start("order", {"total": 1}, id="o")
         with engine.core.database.transaction() as rows:
-            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
+            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND):
                 table.drop(rows.connection)
             for name in ("wfsim_instances", "wfsim_attempts"):
                 rows.connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN trace"))
+            rows.connection.execute(sa.text("ALTER TABLE wfsim_attempts DROP COLUMN lost"))
             rows.connection.execute(sa.update(SCHEMA_VERSION).values(version_num="2"))
     back_up(address, tmp_path / "copy")
     assert restore(tmp_path / "copy", other) == 1

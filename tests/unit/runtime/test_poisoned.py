@@ -209,6 +209,48 @@ def test_what_came_of_an_attempt_of_a_damaged_instance_is_done_again_once_that_i
         assert run.variables["result"] == len(calls) > 1
 
 
+def test_a_damaged_attempt_harms_no_other_whoever_works_then_or_begins_to(tmp_path: Path) -> None:
+    with open_engine(f"sqlite:///{tmp_path}/runs.db", [GOOD, BAD]) as engine:
+        engine.start("bad", id="ill").send("go")
+        change(engine, sa.update(ATTEMPTS).values(input='{"half'))
+    with worker(tmp_path) as engine:
+        assert "JSON" in told(engine, "ill")
+        others_go_on(engine)
+        assert list(finding(engine, "stuck").figures["instances"]) == ["ill"]
+    with worker(tmp_path) as engine:
+        others_go_on(engine, "healthy, too")
+        change(engine, sa.update(ATTEMPTS).values(phase="running", worker="w#dead", input='{"half'))
+        assert engine.workplace._presence is not None
+        engine.workplace._presence.look_after()
+        others_go_on(engine, "healthy as well")
+        change(engine, sa.update(ATTEMPTS).values(input="{}"))
+        assert engine.get("ill").wait(timeout="60s") == "over"
+
+
+def test_a_coroutine_that_does_not_let_go_holds_up_others_of_its_kind_alone(tmp_path: Path) -> None:
+    go = threading.Event()
+    calls: list[int] = []
+
+    async def p() -> None:
+        calls.append(1)
+        go.wait(60)
+
+    with worker(tmp_path, p) as engine:
+        first, second = (engine.start("bad", id=name) for name in ("blocks", "waits"))
+        first.send("go")
+        first.wait(lambda each: len(calls) == 1, timeout="60s")
+        second.send("go")
+        second.wait(lambda each: each.activities[0].phase == "running", timeout="60s")
+        others_go_on(engine)
+        assert len(calls) == 1
+        # Its clock runs all the same.
+        change(engine, sa.update(DUE).where(DUE.c.target == "blocks").values(due=1))
+        assert first.wait(timeout="60s") == "wrong"
+        assert first.variables["type"] == "Timeout.start_to_close"
+        go.set()
+        assert second.wait(timeout="60s") == "over"
+
+
 def killed(engine: Engine, times: int) -> None:
     """So many workers have died at the attempt of `ill`, the last one just now, and others look after it."""
     change(engine, sa.update(ATTEMPTS).where(ATTEMPTS.c.instance == "ill").values(worker="w#dead", lost=times - 1))

@@ -22,6 +22,7 @@ from wfsim.runtime.tables import (
     AUDIT,
     DELIVERIES,
     ENDPOINTS,
+    FOUND,
     KEYS,
     LEAVING,
     METADATA,
@@ -75,7 +76,7 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         engine.start("order", {"total": 1}, id="o")
     raw = connected(address)
     with raw.begin() as connection:
-        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES):
+        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND):
             table.drop(connection)
         for column in ("priority", "pool", "lost"):
             connection.execute(sa.text(f"ALTER TABLE wfsim_attempts DROP COLUMN {column}"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,28 @@ def test_limits_of_a_group_hold_from_the_next_look_on_and_are_kept(tmp_path: Pat
         for limits in (QueueLimits(), QueueLimits(7, 9), QueueLimits(3, 3), QueueLimits(20, 40), QueueLimits(50)):
             engine.set_queue("cashiers", limits)
             assert engine.queues["cashiers"] == limits
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_queue_that_is_held_begins_nothing_until_it_is_let_go(kind: str, tmp_path: Path, server: Server) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db" if kind == "sqlite" else server.address()
+    charged: list[int] = []
+    with open_engine(address, [order(activities=POOLED), order(name="other")]) as engine:
+        engine.set_queue("cashiers", QueueLimits(concurrency=0, rate=(1_000, 1.0)))
+        assert engine.queues["cashiers"] == QueueLimits(concurrency=0, rate=(1_000, 1.0))
+        assert str(engine.queues["cashiers"]) == "held: nothing is begun"
+        engine.start("order", {"total": 1}, id="o").send("pay")
+    given = {"charge": lambda total: charged.append(total)}
+    with open_engine(address, activities=given, polling=0.02) as engine:
+        # Those of another queue go on, one after another, each after several looks into both.
+        for number in range(5):
+            run = engine.start("other", {"total": 10 + number})
+            run.send("pay")
+            run.wait(timeout="60s")
+        assert charged == [10, 11, 12, 13, 14]
+        engine.set_queue("cashiers", replace(engine.queues["cashiers"], concurrency=None))
+        engine.get("o").wait(timeout="60s")
+        assert charged[5:] == [1]
 
 
 def test_attempts_of_a_higher_priority_come_first(tmp_path: Path) -> None:

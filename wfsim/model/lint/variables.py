@@ -91,7 +91,8 @@ def _by_use(workflow: Workflow, declared: Mapping[str, Variable], report: Report
         place = f"variable {name!r}"
         provided = name not in missing
         # What a state holds is also there for people to see in which variant of it an instance is.
-        read = name in first_read or variable.output or reads_all or (provided and name in belonging)
+        is_shown = variable.output or variable.searchable or (provided and name in belonging)
+        read = name in first_read or reads_all or is_shown
         if not provided and (name in first_read or variable.output):
             silent.add(name)
             where = f"{first_read[name].what} reads it" if name in first_read else "it is an output"

@@ -10,12 +10,29 @@ const LIMIT = 50;
 /** How long news may gather before the page is read again. */
 const GATHER = 700;
 
+/** `customer = C-7, total = 3` as the service has it; what is no JSON is a text. */
+export function wanted(typed) {
+  const found = {};
+  for (const part of typed.split(",").filter((each) => each.trim() !== "")) {
+    const [name, ...rest] = part.split("=");
+    const text = rest.join("=").trim();
+    try {
+      found[name.trim()] = JSON.parse(text);
+    } catch {
+      found[name.trim()] = text;
+    }
+  }
+  return Object.keys(found).length === 0 ? "" : JSON.stringify(found);
+}
+
 export async function instances({ body, signal, failed }) {
   const workflow = el("select", {}, el("option", { value: "" }, "all"));
   const which = el("select", {}, el("option", { value: "" }, "all"),
     STATUSES.map((each) => el("option", { value: each }, each.replaceAll("_", " "))));
   const state = el("input", { type: "search", size: 14 });
   const prefix = el("input", { type: "search", size: 22 });
+  const key = el("input", { type: "search", size: 14 });
+  const value = el("input", { type: "search", size: 18, placeholder: "customer = C-7" });
   const list = el("div", {});
   const newer = el("button", { type: "button", disabled: true, click: () => { pages.pop(); load().catch(failed); } }, "Newer");
   const older = el("button", { type: "button", disabled: true, click: () => { pages.push(next); load().catch(failed); } }, "Older");
@@ -27,8 +44,8 @@ export async function instances({ body, signal, failed }) {
 
   async function load() {
     const found = await get(path("instances"), {
-      workflow: workflow.value, status: which.value, state: state.value.trim(), prefix: prefix.value.trim(), limit: LIMIT,
-      after: pages.at(-1),
+      workflow: workflow.value, status: which.value, state: state.value.trim(), prefix: prefix.value.trim(),
+      key: key.value.trim(), where: wanted(value.value), limit: LIMIT, after: pages.at(-1),
     });
     if (signal.aborted) return;
     next = found.after;
@@ -50,7 +67,7 @@ export async function instances({ body, signal, failed }) {
   body.append(
     el("form", { class: "row", role: "search", submit: (event) => { event.preventDefault(); search(); } },
       el("label", {}, "Workflow", workflow), el("label", {}, "Status", which), el("label", {}, "State", state),
-      el("label", {}, "Id begins with", prefix), el("button", {}, "Search")),
+      el("label", {}, "Id begins with", prefix), el("label", {}, "Correlation key", key), el("label", {}, "Variable", value), el("button", {}, "Search")),
     list, el("p", { class: "row" }, newer, older, place));
   const known = await get(path("definitions"));
   workflow.append(...known.definitions.map((each) => el("option", { value: each.name }, each.name)));
