@@ -148,8 +148,7 @@ class Simulation:
         members = members_of(program, scenario, self._pools)
         self.root = members[0]
         mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
-        taken = None if mail is None else mail.taken
-        self._relations = Relations(self, members, scenario, replication, self.summary, birth, taken, mail)
+        self._relations = Relations(self, members, scenario, replication, self.summary, birth, mail)
         self._entering: tuple[Instance, Output] | None = None
         self._running: dict[Request, Work] = {}
         self._sent = 0
@@ -185,6 +184,10 @@ class Simulation:
         """Of an instance that others start."""
         self.summary.n_children += 1
         return FIRST_CHILD - 1 + self.summary.n_children
+
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Nobody has a key here whom the mail does not know."""
+        return None
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""

@@ -69,6 +69,9 @@ class Stage(Protocol):
     def new_number(self) -> int:
         """Of an instance that others start, from `FIRST_CHILD` on in order of the starts."""
 
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Why an instance of a program cannot start with these inputs, as far as it knows the keys (M7.2)."""
+
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time, in microseconds."""
 
@@ -129,11 +132,8 @@ class Relations:
         Where it counts and notes.
     birth
         Told of what others start.
-    taken
-        Says why an instance of a program cannot start with these inputs, since an open one has its key (M7.2); if
-        there are keys.
     mail
-        The letters, if any instance sends such.
+        Letters, and who is found by which key, unless the stage knows.
 
     Attributes
     ----------
@@ -151,7 +151,6 @@ class Relations:
         replication: int,
         summary: RunSummary,
         birth: Birth | None,
-        taken: Callable[[Program, Mapping[str, Any]], str | None] | None,
         mail: Mail | None,
     ) -> None:
         self._stage = stage
@@ -160,7 +159,7 @@ class Relations:
         self._summary = summary
         self._birth = birth
         self._root = members[0]
-        self._taken = taken
+        self._taken = stage.taken if mail is None else mail.taken
         self._mail = mail
         self._root_has_come = False
         self._most_relatives = False
@@ -244,7 +243,7 @@ class Relations:
         case = Case(member, name, key)
         inputs = {**stream.given(number, key), **arrival.inputs}
         try:
-            taken = self._taken and self._taken(member.program, inputs)
+            taken = self._taken(member.program, inputs)
             instance = None if taken else self._stage.enter(case, inputs, None)
         except StartRefused as refusal:
             raise refused_inputs(refusal, inputs) from None
@@ -368,7 +367,7 @@ class Relations:
     def _begin_child(self, born: _Child) -> Entered | None:
         child = born.case
         try:
-            taken = self._taken and self._taken(child.member.program, born.inputs)
+            taken = self._taken(child.member.program, born.inputs)
             instance = None if taken else self._stage.enter(child, born.inputs, born.parent)
         except StartRefused:
             instance = None

@@ -143,9 +143,7 @@ class CompiledSimulation:
         host = Host(self.members, self.summary)
         tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
         mail = Mail(self.members) if tables.writes else None
-        self.relations = Relations(
-            host, self.members, scenario, replication, self.summary, self._announce, (mail or host).taken, mail
-        )
+        self.relations = Relations(host, self.members, scenario, replication, self.summary, self._announce, mail)
         most_kin = relations.MOST_DEPTH, relations.MOST_RELATIVES
         known = tables.known(self.relations.streams, engine.MOST_STEPS, most_kin)
         self._uniques = tables.uniques
