@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.strategies import families, workflows
+from tests.strategies import families, families_without_letters, workflows
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.simulation.default import default_scenario
@@ -196,6 +196,18 @@ def _racing(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each event once, and without its weight."""
     of = {plan["event"]: plan for plan in plans}
     return [{key: value for key, value in plan.items() if key != "weight"} for plan in of.values()]
+
+
+@st.composite
+def random_families(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | None]:
+    """Workflows that run each other and do not write, with a scenario in which keys are taken."""
+    known = draw(families_without_letters())
+    workflow = known.get("random")
+    scenario = draw(scenarios(default_scenario(workflow, known), 9))
+    if workflow.correlation is not None:
+        inputs = scenario.inputs | {"n": draw(st.sampled_from([1, {"integer": [0, 3]}, {"unique": 5}]))}
+        scenario = scenario.changed(inputs=inputs)
+    return workflow, scenario, known
 
 
 @st.composite

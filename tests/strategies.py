@@ -451,6 +451,29 @@ def families(draw: st.DrawFn) -> Catalogue:
     return Catalogue(found)
 
 
+@st.composite
+def families_without_letters(draw: st.DrawFn) -> Catalogue:
+    """The same, where nobody writes to anybody, and the first may have a key too."""
+    found = []
+    for workflow in draw(families()).all_versions():
+        data = _unwritten(workflow.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        if workflow.name == "random" and draw(st.booleans()):
+            data["variables"]["n"]["input"] = True
+            data["correlation"] = {
+                "key": draw(st.sampled_from(["context.n", "context.n // 2", "context.n > 1", "text(context.n)"]))
+            }
+        found.append(Workflow.model_validate(data).with_functions(**PYTHON))
+    return Catalogue(found)
+
+
+def _unwritten(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: _unwritten(each) for key, each in part.items()}
+    if not isinstance(part, list):
+        return part
+    return [_unwritten(each) for each in part if not (isinstance(each, dict) and each.get("action_type") == "send")]
+
+
 def _renamed(part: Any, inner: str | None) -> Any:
     if isinstance(part, list):
         return [_renamed(each, inner) for each in part]

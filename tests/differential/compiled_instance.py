@@ -21,7 +21,7 @@ class _Spreading(Evaluator):
 
     def __init__(self, program: Program, texts: Texts) -> None:
         super().__init__(program, texts)
-        self.values = Spread([texts])
+        self.values = Spread(texts)
 
     def evaluate(self, *arguments: Any) -> None:
         super().evaluate(*arguments)
@@ -65,7 +65,7 @@ class CompiledInstance(Instance):
         self.room = room
         self.questions = 0
         self.cells = 1
-        self.spread = Spread([self.texts])
+        self.spread = Spread(self.texts)
         self.rows = to_array(self.program.rows, speed.PROGRAM)
         # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
         self.memory = to_array(self.m, speed.MEMORY)

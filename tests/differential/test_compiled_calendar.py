@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given
 import wfsim as wf
 from tests.language import catalogue, examples
 from tests.random_cases import cases
-from tests.scenarios import random_workflows
+from tests.scenarios import random_families, random_workflows
 from wfsim.errors import ScenarioError, SimulationError
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
@@ -196,7 +196,18 @@ transitions:
 def test_random_workflows_under_random_scenarios_make_the_same_records(
     given: tuple[Workflow, Scenario, Catalogue | None],
 ) -> None:
-    workflow, scenario, known = given
+    compare_if_it_fits(*given)
+
+
+@cases(40, unchecked=[HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example])
+@given(random_families())
+def test_random_families_under_random_scenarios_make_the_same_records(
+    given: tuple[Workflow, Scenario, Catalogue | None],
+) -> None:
+    compare_if_it_fits(*given)
+
+
+def compare_if_it_fits(workflow: Workflow, scenario: Scenario, known: Catalogue | None) -> None:
     with mock.patch.object(engine, "MOST_STEPS", 300), mock.patch.object(relations, "MOST_RELATIVES", 40):
         try:
             expected = in_python(workflow, scenario, known)
@@ -429,6 +440,199 @@ def test_every_family_is_drawn_alike(family: str, parameters: dict[str, Any]) ->
         "activities": {"f": {"duration": {family: parameters}, "result": {"integer": [1, 6]}}},
     }
     assert compare(w.build(), Scenario.model_validate(plan)) > 1_500
+
+
+# --- what instances have to do with each other --------------------------------------------------------
+
+PARENT = """\
+name: parent
+version: 1.0.0
+initial_state: asked
+variables:
+  k: {type: any, input: true}
+  words: {type: any, optional: true, input: true}
+  found: {type: any, optional: true, output: true}
+events: {leave: {}}
+states:
+  - name: asked
+    timeout: 40s
+    invoke: {workflow: child, input: {k: "${context.k}", words: "${context.words}"}, result_variable: found}
+  - {name: again, invoke: {workflow: child, version: "<2.0.0", input: {k: "${context.k}"}}}
+  - {name: end, is_terminal: true}
+transitions:
+  - {from: asked, event: done, to: again}
+  - {from: asked, event: error, to: again}
+  - {from: asked, event: timeout, to: again}
+  - {from: asked, event: leave, to: end}
+  - {from: again, event: done, to: end}
+  - {from: again, event: error, to: end}
+correlation: {key: context.k}
+"""
+CHILD = """\
+name: child
+version: VERSION
+initial_state: busy
+variables:
+  k: {type: any, input: true, output: true}
+  words: {type: list, items: {type: string, pattern: "[a-z]+"}, input: true, initial: [a]}
+  count: {type: integer, initial: 0, output: true}
+events: {go: {}}
+states: [{name: busy, timeout: 70s}, {name: end, is_terminal: true}]
+transitions:
+  - from: busy
+    event: go
+    to: end
+    pre_actions: [{action_type: set_variable, parameters: {name: count, value: "${context.count + 1}"}}]
+correlation: {key: context.k}
+"""
+KIN = Catalogue(
+    wf.loads(text) for text in (PARENT, CHILD.replace("VERSION", "1.0.0"), CHILD.replace("VERSION", "2.0.0"))
+)
+
+
+def of_kin(**changes: Any) -> Scenario:
+    """Parents whose keys come again, as do those of their children."""
+    go = [{"event": "go", "delay": {"exponential": {"mean": "30s"}}}]
+    plan = {
+        "arrivals": {"poisson": "6/m"},
+        "cases": 60,
+        "inputs": {"k": {"choice": [5, 5.0, True, 1, "x", "y", 2.5, -0.0, 0, 7, 8, 9, "z"]}},
+        "events": {"asked": [{"event": "leave", "delay": {"exponential": {"mean": "2m"}}}]},
+        "workflows": {"child": {"events": {"busy": go}}},
+    }
+    return Scenario.model_validate(plan | changes)
+
+
+def test_keys_are_taken_alike_whatever_they_are() -> None:
+    _, told = in_python(KIN.get("parent"), of_kin(), KIN)
+    assert 5 < told.n_refused < 55
+    assert compare(KIN.get("parent"), of_kin(), KIN) > 250
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arrivals": {"closed": {"population": 9, "think": {"exponential": {"mean": "20s"}}}}},
+        {"arrivals": {"poisson": "6/m", "batch": {"size": 3}}, "horizon": "9m"},
+        {"inputs": {"k": {"unique": ["p", 1]}, "words": "x"}},
+        {"inputs": {"k": {"unique": "p"}, "words": ["x", "yz"]}},
+        {"inputs": {"k": {"unique": 7}, "words": {"choice": [["x"], ["Y"], None, "x", []]}}},
+        {"inputs": {"k": "${1 + 1}"}},
+        {"inputs": {"k": {"number": [1.0, 9.0]}}},
+        {
+            "workflows": {
+                "child": {
+                    "events": {"busy": [{"event": "go", "delay": "65s"}]},
+                    "arrivals": {"poisson": "2/m"},
+                    "cases": 40,
+                    "inputs": {"k": {"integer": [0, 9]}},
+                }
+            }
+        },
+    ],
+    ids=str,
+)
+def test_families_with_keys_make_the_same_records(changes: dict[str, Any], tmp_path: Path) -> None:
+    scenario = of_kin(**changes)
+    try:
+        expected = in_python(KIN.get("parent"), scenario, KIN)
+    except ScenarioError as refused:
+        with pytest.raises(ScenarioError, match=re.escape(str(refused))):
+            compiled(KIN.get("parent"), scenario, KIN)
+        return
+    assert compiled(KIN.get("parent"), scenario, KIN, chunk=1_000, saved_at=tmp_path / "run") == expected
+
+
+@pytest.mark.parametrize("name", ["order_fulfilment", "loan_application", "document_request"])
+def test_families_in_small_chunks_and_from_small_tables_are_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow, scenario = of_example(name, 150)
+    monkeypatch.setattr(memory, "SLOTS", 1)
+    monkeypatch.setattr(memory, "ENTRIES", 600)
+    monkeypatch.setattr(run, "STEPS", 7)
+    assert compare(workflow, scenario, MODELS, chunk=1_000) > 2_000
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["context.f", "context.g + context.f", "context.k + '-' + context.k", "lower(context.k)", "context.f * 2", "null"],
+)
+def test_keys_are_computed_alike(key: str) -> None:
+    workflow = wf.loads(f"""\
+name: keyed
+version: 1.0.0
+initial_state: open
+variables:
+  f: {{type: number, initial: 5}}
+  g: {{type: number, input: true, initial: 7}}
+  k: {{type: string, input: true}}
+states: [{{name: open, timeout: 30s}}, {{name: end, is_terminal: true}}]
+transitions: [{{from: open, event: timeout, to: end}}]
+correlation: {{key: "{key}"}}
+""")
+    plan = {"arrivals": {"every": "7s"}, "cases": 20, "inputs": {"k": {"choice": ["a", "B", "c"]}}}
+    scenario = Scenario.model_validate(plan)
+    if key == "null":
+        for run_with in (in_python, compiled):
+            with pytest.raises(ScenarioError, match="nobody could find the instance by it"):
+                run_with(workflow, scenario)
+        return
+    _, told = in_python(workflow, scenario)
+    assert told.n_refused > 5
+    compare(workflow, scenario)
+
+
+def test_who_is_given_up_keeps_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_STEPS", 20)
+    w = wf.Builder("round", correlation={"key": "context.k"}).variable("k", "string", input=True)
+    w.state("a", initial=True, timeout="1s").state("b", timeout="1s").state("c", terminal=True)
+    w.transition("a", "b", on="timeout").transition("b", "a", on="timeout").event("go").transition("a", "c", on="go")
+    scenario = Scenario.model_validate({"arrivals": {"every": "9s"}, "cases": 9, "inputs": {"k": "one"}})
+    workflow = w.build()
+    _, told = in_python(workflow, scenario)
+    assert (told.n_started, told.n_refused) == (1, 8)
+    assert compare(workflow, scenario) > 20
+
+
+def test_many_children_at_once_and_without_end_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relations, "MOST_RELATIVES", 50)
+    monkeypatch.setattr(relations, "MOST_DEPTH", 2)
+    monkeypatch.setattr(memory, "ENTRIES", 8)
+    text = """\
+name: many
+version: 1.0.0
+initial_state: a
+variables: {n: {type: integer, input: true}, out: {type: list, optional: true, output: true}}
+states:
+  - name: a
+    for_each:
+      items: "${[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}"
+      as: n
+      workflow: many
+      on_failure: HOW
+      result_variable: out
+  - {name: b, is_terminal: true}
+transitions: [{from: a, event: done, to: b}, {from: a, event: error, to: b}]
+"""
+    for how in ("collect", "fail_fast"):
+        workflow = wf.loads(text.replace("HOW", how))
+        scenario = Scenario.model_validate({"arrivals": {"every": "1s"}, "cases": 2, "inputs": {"n": 0}})
+        _, told = in_python(workflow, scenario, Catalogue([workflow]))
+        assert any("goes on without end" in note for note in told.notes)
+        assert compare(workflow, scenario, Catalogue([workflow])) > 400
+
+
+def test_numbers_that_are_drawn_and_do_not_fit_are_refused_alike() -> None:
+    w = wf.Builder("one").variable("x", "number", input=True, minimum=1.0, maximum=9.0).state("a", initial=True)
+    w.state("b", terminal=True).transition("a", "b", after="1s")
+    for drawn in ({"number": [0.0, 9.0]}, {"lognormal": [5.0, 0.9]}, {"integer": [1, 30]}):
+        plan = {"arrivals": {"every": "1s"}, "cases": 200, "inputs": {"x": drawn}}
+        scenario = Scenario.model_validate(plan)
+        with pytest.raises(ScenarioError) as told:
+            in_python(w.build(), scenario)
+        with pytest.raises(ScenarioError, match=re.escape(str(told.value))):
+            compiled(w.build(), scenario)
 
 
 # --- what it asks of Python --------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
         m[codes.FREE]["first"] = len(instance.m)
         m[-1]["next"] = -1
         # The first assignment asks for the payload as a whole.
-        out = speed.outputs_of(*out[:6], *Spread([instance.texts]).arrays)
+        out = speed.outputs_of(*out[:6], *Spread(instance.texts).arrays)
         roots.step(instance.rows, m, v, out, 0)
         assert out.tally[0]["full"] == full
         assert (out.tally[0]["question"] >= 0) == (not full)

@@ -99,21 +99,21 @@ def question_in(tally: Any) -> Question:
 
 def n_asked(program: Program, question: Question) -> int:
     """How many cells a question may read."""
-    if question.number < speed.RESULTS_QUESTION:
+    if question.number < speed.MADE_QUESTION:
         return program.head.n_variables + (program.head.n_fields if question.payload else 0)
-    return speed.PER_ITEM * question.left if question.number == speed.RESULTS_QUESTION else question.right
+    return question.right
 
 
 def answer_of(program: Program, host: Host, question: Question, cells: list[layout.Cell]) -> layout.Cell:
     """What the host answers; `cells` are all that it may read."""
     answer = layout.Cell()
     number, left, right = question.number, question.left, question.right
-    if number >= speed.MADE_QUESTION:
-        host.make(number - speed.MADE_QUESTION, left, cells, answer)
-    elif number == speed.RESULTS_QUESTION:
+    if number == speed.MADE_QUESTION + codes.MAKE_RESULTS:
         n = speed.PER_ITEM
-        ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(left)]
-        host.results(ended, right, answer)
+        ended = [(k, cells[n * k].whole, cells[n * k + 1 : n * (k + 1)]) for k in range(right // n)]
+        host.results(ended, left, answer)
+    elif number >= speed.MADE_QUESTION:
+        host.make(number - speed.MADE_QUESTION, left, cells, answer)
     else:
         head = program.head
         root = program.rows[head.root].slot

@@ -140,7 +140,8 @@ SUM, COUNT, ANY_OF, ALL_OF = range(4)
     MAKE_LIST,
     MAKE_OBJECT,
     MAKE_CALLED,
-) = range(9)
+    MAKE_RESULTS,
+) = range(10)
 
 # Of which operands an integer is read as a number beside one: a literal, and of a sum that is 0 (M10.1, M10.7).
 LITERAL_LEFT, LITERAL_RIGHT, SUM_LEFT, SUM_RIGHT = 1, 2, 4, 8

@@ -34,10 +34,9 @@ from .program import Program
 from .rows import ITEM
 from .sheet import Sheet
 from .sizes import set_sizes
+from .texts import Texts
 
 CLOSINGS = {"cancel": CLOSE_CANCEL, "terminate": CLOSE_TERMINATE, "abandon": CLOSE_ABANDON}
-
-_Children: TypeAlias = Mapping[tuple[str, str | None], Workflow]
 
 
 class _Same:
@@ -58,12 +57,12 @@ class _Same:
         return id(self.workflow)
 
 
+_Children: TypeAlias = tuple[tuple[tuple[str, str | None], _Same], ...]
+
+
 @lru_cache(maxsize=256)
-def _compiled(
-    family: tuple[_Same, ...], children: tuple[tuple[tuple[str, str | None], _Same], ...], erased: bool, symbolic: bool
-) -> Program:
-    workflows = tuple(each.workflow for each in family)
-    return _Compiler(workflows, {use: each.workflow for use, each in children}, erased, symbolic).program()
+def _compiled(family: tuple[_Same, ...], children: _Children, erased: bool, symbolic: bool) -> Program:
+    return _Compiler(family, children, erased, symbolic, Texts()).program()
 
 
 def compile_workflow(
@@ -88,23 +87,43 @@ def compile_workflow(
     -----
     Linear in the size of the definition.
     """
+    return _compiled(*_kin(workflow, catalogue), erased, symbolic)
+
+
+@lru_cache(maxsize=64)
+def compile_family(program: Program) -> tuple[Texts, tuple[Program, ...]]:
+    """A table of texts, and the programs of a family whose handles it gives: first this one, then its others.
+
+    So a value of an instance means the same in every other one of them.
+    """
+    texts, catalogue = program.texts.copy(), Catalogue(program.family)
+    others = (
+        _Compiler(*_kin(workflow, catalogue), program.erased, program.symbolic, texts).program()
+        for workflow in program.family[1:]
+    )
+    return texts, (program, *others)
+
+
+def _kin(workflow: Workflow, catalogue: Catalogue | None) -> tuple[tuple[_Same, ...], _Children]:
+    """A workflow with all that its instances may start or write to, and those that it runs itself."""
     uses = [] if catalogue is None else list(invoked(workflow))
     children = {(use.workflow, use.version): catalogue.child(workflow, use) for use in uses if catalogue is not None}
     family = [workflow]
     if catalogue is not None and (children or addressed(workflow)):
         family += [one for one in catalogue.family(workflow).all_versions() if one != workflow]
-    chosen = tuple((use, _Same(child)) for use, child in children.items())
-    return _compiled(tuple(map(_Same, family)), chosen, erased, symbolic)
+    return tuple(map(_Same, family)), tuple((use, _Same(child)) for use, child in children.items())
 
 
 class _Compiler:
     """Fills the rows of one program; each method adds one kind."""
 
-    def __init__(self, family: tuple[Workflow, ...], children: _Children, erased: bool, symbolic: bool) -> None:
-        self.family = family
-        self.workflow = workflow = family[0]
-        self.children = children
-        self.sheet = Sheet(workflow, erased, symbolic)
+    def __init__(
+        self, family: tuple[_Same, ...], children: _Children, erased: bool, symbolic: bool, texts: Texts
+    ) -> None:
+        self.family = tuple(each.workflow for each in family)
+        self.workflow = workflow = self.family[0]
+        self.children = {use: each.workflow for use, each in children}
+        self.sheet = Sheet(workflow, erased, symbolic, texts)
         self.declared = Declarations(self.sheet, workflow)
         self.regions = list(workflow.regions())
         self.state_rows: dict[str, int] = {}
@@ -122,8 +141,10 @@ class _Compiler:
         declared.add_events()
         self._regions()
         declared.add_policies()
-        # Where expressions are questions to the surroundings, no time answers them.
         open_ = not (sheet.erased or sheet.symbolic)
+        if self.workflow.correlation is not None and open_:
+            sheet.head.correlation = self.actions.code(self.workflow.correlation.key_tree, {}, "key")
+        # Where expressions are questions to the surroundings, no time answers them.
         sheet.head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
         set_sizes(self.workflow, sheet.rows, sheet.deepest)
         return Program(

@@ -72,6 +72,7 @@ from .stimulus import (
     checked_result,
     checked_text,
     checked_wait,
+    child_error,
     correlation_key,
     event_problem,
     refused_payload,
@@ -315,7 +316,7 @@ class Instance:
         inbox.command = STATUSES.index(status)
         inbox.policy = OUTCOMES.index(outcome or "")
         if (status, outcome) != ("completed", "success"):
-            inbox.error_type = self.texts.handle(f"Child.{'failure' if status == 'completed' else status}")
+            inbox.error_type = self.texts.handle(child_error(status))
         if result:
             self.texts.encode(dict(result), self.v[self.program.head.inbox_cells + RESULT])
         return self._step()

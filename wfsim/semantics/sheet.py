@@ -20,26 +20,26 @@ class Sheet:
     ----------
     erased, symbolic
         Which expressions become questions to the surroundings; see `Program`.
+    texts
+        The table that gives handles.
 
     Attributes
     ----------
     rows, names
         A row, and what it is called; the first one is the head.
-    texts
-        Those that rows name by their handles.
     host
         Expressions that the surroundings answer.
     deepest
         How many values an expression holds at once, at most.
     """
 
-    def __init__(self, workflow: Workflow, erased: bool, symbolic: bool) -> None:
+    def __init__(self, workflow: Workflow, erased: bool, symbolic: bool, texts: Texts) -> None:
         self.erased = erased
         self.symbolic = symbolic
         self.head = Head()
         self.rows: Rows = [self.head]
         self.names: list[str | None] = [workflow.name]
-        self.texts = Texts()
+        self.texts = texts
         self.host: list[HostExpression] = []
         self.deepest = 1
 

@@ -17,7 +17,7 @@ from wfsim.files import cache_root
 
 from . import layout
 from .bounds import CHECKED
-from .codes import ABSENT, OP_ENDS, OP_STARTS
+from .codes import ABSENT, INTEGER, MAKE_RESULTS, OP_ENDS, OP_STARTS
 from .later import njit
 
 _njit = njit()
@@ -119,7 +119,6 @@ TALLY = np.dtype(
             "state",
             "payload",
             "owner",
-            "first_value",
             "place",
             "hash",
         )
@@ -133,12 +132,10 @@ text takes, else 0."""
 MADE = np.dtype([(name, "i8") for name in ("used", "hash", "owner", "what", "of", "n", "first")])
 """A value that was made of `n` others: these, and behind them it, are `made_of` from `first` on."""
 
-# Stands in the tally as the number of the question that `ask_results` puts; host expressions have smaller numbers.
-RESULTS_QUESTION = 1 << 40
-# Behind it the question of `make` for each thing that is made, as `codes` numbers them: of the `right` cells in
-# `cells`, and of `left`.
-MADE_QUESTION = RESULTS_QUESTION + 1
-# Cells for each ended item in the question `ask_results`: whether it is one, ended how, then its result or error.
+# From here on the questions of `make` for each thing that is made, as `codes` numbers them: of the `right` cells in
+# `cells`, and of `left`; host expressions have smaller numbers.
+MADE_QUESTION = 1 << 40
+# Of so many cells for each ended item the results of a `for_each` are made: how it has ended, then its result or error.
 PER_ITEM = 4
 
 
@@ -375,8 +372,7 @@ def ask(p: Any, m: Any, v: Any, o: Any, i: int, number: int, private: int, paylo
 @_second_form
 def entry_of(o: Any, handle: int) -> Any:
     """Where it is told what a handle stands for."""
-    at = o.tally[0].first_value + handle
-    return o.entries[at if handle >= 0 and at < room_entries(o) else 0]
+    return o.entries[handle if 0 <= handle < room_entries(o) else 0]
 
 
 @_second_form
@@ -476,29 +472,30 @@ def make(v: Any, o: Any, what: int, of: int, first: int, n: int, at: int) -> Non
 
 @_second_form
 def ask_results(p: Any, m: Any, v: Any, o: Any, i: int, each: int, collect: int, at: int) -> None:
-    """Like `ask`, for the results of `left` items in `cells`; `right` says whether all are collected."""
+    """Like `make`, of what came of all items; `collect` says whether it is told how each has ended."""
     tally = o.tally[0]
-    if tally.asked < tally.n_answers:
-        keep_cell(o.answers[tally.asked], v[at])
-        tally.asked += 1
-    elif tally.question < 0 and tally.full == 0:
-        head = p[0]
-        n = m[i + each].n
-        if PER_ITEM * n > n_cells(o):
-            tally.full = 1
-            tally.wanted = PER_ITEM * n
-            return
-        tally.question = RESULTS_QUESTION
-        tally.left = n
-        tally.right = collect
-        k = m[i + each].ended
-        while k >= 0:
-            place = PER_ITEM * m[i + k].index
-            cells = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
-            o.cells[place].whole = m[i + k].phase
-            for f in range(1, PER_ITEM):
-                keep_cell(v[cells + f], o.cells[place + f])
-            k = m[i + k].next
+    if tally.question >= 0 or tally.full:
+        return
+    head = p[0]
+    n = PER_ITEM * m[i + each].n
+    if n > n_cells(o):
+        tally.full = 1
+        tally.wanted = n
+        return
+    k = m[i + each].ended
+    while k >= 0:
+        place = PER_ITEM * m[i + k].index
+        cells = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
+        ended = o.cells[place]
+        ended.tag = INTEGER
+        ended.whole = m[i + k].phase
+        ended.real = 0.0
+        for f in range(1, PER_ITEM):
+            keep_cell(v[cells + f], o.cells[place + f])
+        k = m[i + k].next
+    make(o.cells, o, MAKE_RESULTS, collect, 0, n, 0)
+    if tally.question < 0:
+        keep_cell(o.cells[0], v[at])
 
 
 @_second_form

@@ -23,61 +23,52 @@ MOST_MADE = 1 << 16
 
 
 class Spread:
-    """What some tables of texts hold, in arrays.
+    """What a table of texts holds, in arrays.
 
     Parameters
     ----------
-    tables
-        Each grows by itself; `catch_up` takes in what is new.
+    texts
+        It grows by itself; `catch_up` takes in what is new.
 
     Attributes
     ----------
     arrays
         The last six of `speed.Outputs`; others once `catch_up` or `keep` says so.
-    firsts
-        By table, which entry is that of its first handle.
 
     Notes
     -----
     A value that was there before has its handle already, so the arrays are as large as the different values of a run.
     """
 
-    def __init__(self, tables: Sequence[Texts]) -> None:
-        self._tables = tables
-        self._known = [0] * len(tables)
-        self._room = [max(64, 2 * len(texts)) for texts in tables]
-        self.firsts: list[int] = []
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._known = 0
         self._n_parts = self._n_signs = self._n_made = self._n_made_of = 0
         self._forgot_in: object = None
         self.arrays: tuple[Any, ...] = (
-            np.zeros(0, speed.VALUE_ENTRY),
+            np.zeros(64, speed.VALUE_ENTRY),
             np.zeros(64, speed.CELL),
             np.zeros(64, np.int64),
             np.zeros(4_096, np.uint8),
             np.zeros(256, speed.MADE),
             np.zeros(256, speed.CELL),
         )
-        self._place_tables()
         self.catch_up()
 
     def catch_up(self) -> bool:
-        """Take in what the tables have got; whether the arrays are others now."""
+        """Take in what the table has got; whether the arrays are others now."""
         before = self.arrays
-        for which, texts in enumerate(self._tables):
-            # What is in a list gets its handle as that is taken in.
-            while (known := self._known[which]) < (n := len(texts)):
-                self._take_in(which, known, texts.since(known))
-                self._known[which] = n
+        # What is in a list gets its handle as that is taken in.
+        while (known := self._known) < (n := len(self._texts)):
+            self._take_in(known, self._texts.since(known))
+            self._known = n
         return self.arrays is not before
 
-    def _take_in(self, which: int, known: int, values: list[Any]) -> None:
-        if known + len(values) > self._room[which]:
-            self._room[which] = 2 * (known + len(values))
-            self._place_tables()
-        texts = self._tables[which]
+    def _take_in(self, first: int, values: list[Any]) -> None:
+        texts = self._texts
         entries, written, members = list[int](), list[bytes](), list[Member]()
         n_signs, n_parts = self._n_signs, self._n_parts
-        for handle, value in enumerate(values, known):
+        for handle, value in enumerate(values, first):
             if isinstance(value, str):
                 written.append(value.encode())
                 size = len(written[-1])
@@ -87,10 +78,11 @@ class Spread:
                 entries += len(value), n_parts, 0
                 members += texts.members(handle)
                 n_parts += len(value)
+        self._make_room(ENTRIES, first + len(values))
         self._make_room(PARTS, n_parts)
         self._make_room(NAMES, n_parts)
         self._make_room(SIGNS, n_signs)
-        into, first = self.arrays, self.firsts[which] + known
+        into = self.arrays
         into[ENTRIES][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
         if members:
             columns = zip((into[NAMES], *(into[PARTS][name] for name in ("tag", "whole", "real"))), zip(*members))
@@ -98,18 +90,6 @@ class Spread:
                 column[self._n_parts : n_parts] = numbers
         into[SIGNS][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
         self._n_signs, self._n_parts = n_signs, n_parts
-
-    def _place_tables(self) -> None:
-        """Give each table as much room as it shall have."""
-        old, firsts, end = self.arrays[ENTRIES], self.firsts, 0
-        self.firsts = []
-        for room in self._room:
-            self.firsts.append(end)
-            end += room
-        entries = np.zeros(end, speed.VALUE_ENTRY)
-        for first, before, known in zip(self.firsts, firsts, self._known):
-            entries[first : first + known] = old[before : before + known]
-        self._replace(ENTRIES, entries)
 
     def _make_room(self, which: int, n: int) -> None:
         old = self.arrays[which]

@@ -143,6 +143,11 @@ def correlation_key(program: Program, inputs: Mapping[str, Value]) -> Value:
     return key
 
 
+def child_error(status: str) -> str:
+    """M4.4: the error of a child that closed with this status, unless it was a success."""
+    return f"Child.{'failure' if status == 'completed' else status}"
+
+
 def refused_payload(event: str, payload: Mapping[str, Any]) -> Value:
     """What is recorded of an event that was refused at the door: its name and payload as far as they are JSON."""
     return {"event": _kept(event), "payload": {_name(name): _kept(value) for name, value in payload.items()}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +18,7 @@ from wfsim.semantics import draws
 
 from . import sampling
 from .arrivals import Arrivals
-from .plans import Member, ValuePlan
+from .plans import Member, Place, ValuePlan
 from .scenario import Scenario
 from .traces import read_trace
 
@@ -78,6 +78,8 @@ class ArrivalStream:
         How many at most.
     key
         Selects the random times between them.
+    called
+        What the names of its instances begin with; empty for the root's, which are their numbers.
     begins
         The moment that is time 0, for schedules.
 
@@ -97,11 +99,13 @@ class ArrivalStream:
         *,
         limit: int | None,
         key: int,
+        called: str,
         begins: datetime,
     ) -> None:
         self.member = member
         self.limit = limit
         self.key = key
+        self.called = called
         self.inputs = {name: ValuePlan(value, name) for name, value in inputs.items()}
         self.pending: dict[int, Arrival] = {}
         self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
@@ -141,6 +145,11 @@ class ArrivalStream:
         self._n += 1
         self.pending[arrival.number] = arrival
         return arrival
+
+    def given(self, number: int, key: int) -> dict[str, Any]:
+        """The scenario's inputs of an arrival, whose instance has this key."""
+        place = Place(key, draws.INPUT, 0, 0)
+        return {name: plan.get(self.member.fresh, place, number) for name, plan in self.inputs.items()}
 
     def may_start(self, arrival: Arrival) -> bool:
         """Whether its schedule lets it start now; if not, it is counted, and waits if it is to."""
@@ -228,11 +237,14 @@ def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[
     """Arrivals of the root, the first of the members, then of every other workflow that has its own."""
     found = []
     root = members[0].program.workflow
+    named = Counter(member.program.workflow.name for member in members)
     for number, member in enumerate(members):
         workflow = member.program.workflow
         plan = scenario.of(workflow, root)
         if plan.arrivals is not None:
             first = number == 0
+            # Of several versions of one workflow each has a first arrival.
+            called = f"{workflow.name}-{workflow.version}" if named[workflow.name] > 1 else workflow.name
             found.append(
                 ArrivalStream(
                     member,
@@ -240,6 +252,7 @@ def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[
                     plan.inputs,
                     limit=plan.cases,
                     key=run_key if first else run_key ^ sampling.name_key(f"{workflow.name} {workflow.version}"),
+                    called="" if first else called,
                     begins=scenario.begins,
                 )
             )

@@ -52,6 +52,7 @@ from .calendar import (
 )
 from .crews import Done
 from .instances import Case, RunSummary, kept_told, open_told, rejections_told
+from .mail import Mail, uses_mail
 from .plans import NEVER_ENDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
@@ -146,7 +147,8 @@ class Simulation:
         self._keeping = {name: pool for name, pool in self._pools.items() if pool.kept is not None}
         members = members_of(program, scenario, self._pools)
         self.root = members[0]
-        self._relations = Relations(self, members, scenario, replication, self.summary, birth)
+        mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
+        self._relations = Relations(self, members, scenario, replication, self.summary, birth, mail)
         self._entering: tuple[Instance, Output] | None = None
         self._running: dict[Request, Work] = {}
         self._sent = 0
@@ -177,6 +179,15 @@ class Simulation:
         return summary
 
     # --- what `Relations` asks of it -------------------------------------------------------------
+
+    def new_number(self) -> int:
+        """Of an instance that others start."""
+        self.summary.n_children += 1
+        return FIRST_CHILD - 1 + self.summary.n_children
+
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Nobody has a key here whom the mail does not know."""
+        return None
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""

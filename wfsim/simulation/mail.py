@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from .plans import Member
 
 
+def writes(program: Program) -> bool:
+    """Whether instances send messages."""
+    return any(isinstance(row, ActionRow) and row.action == SEND for row in program.rows)
+
+
 def uses_mail(program: Program) -> bool:
-    """Whether instances send to others, or are found by a key."""
-    sends = any(isinstance(row, ActionRow) and row.action == SEND for row in program.rows)
-    return sends or program.head.key_cell >= 0
+    """Whether instances send messages, or are found by a key."""
+    return writes(program) or program.head.key_cell >= 0
 
 
 class Mail:

@@ -16,7 +16,7 @@ from wfsim.model.functions import Given
 from wfsim.model.owned import placed
 from wfsim.model.values import EvaluationFault
 from wfsim.semantics import draws
-from wfsim.semantics.compile import compile_workflow
+from wfsim.semantics.compile import compile_family
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
@@ -247,7 +247,7 @@ class Member:
     Attributes
     ----------
     program, texts
-        What its instances run, and the table of texts that they share.
+        What its instances run, and the table of texts that those of all members share.
     plan
         The part of the scenario that is about it.
     events, works
@@ -259,11 +259,16 @@ class Member:
     """
 
     def __init__(
-        self, program: Program, plan: Scenario | WorkflowPlan, pools: Mapping[str, WorkerPool], key: str | None
+        self,
+        program: Program,
+        texts: Texts,
+        plan: Scenario | WorkflowPlan,
+        pools: Mapping[str, WorkerPool],
+        key: str | None,
     ) -> None:
         self.program = program
+        self.texts = texts
         self.plan = plan
-        self.texts: Texts = program.texts.copy()
         self.events = {program.state_rows[state]: EventDraws(plans) for state, plans in plan.events.items() if plans}
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
@@ -286,20 +291,15 @@ def members_of(program: Program, scenario: Scenario, pools: Mapping[str, WorkerP
     CatalogueError
         If the program was made without a catalogue, and its states run other workflows.
     """
-    catalogue = Catalogue(program.family)
-    members: dict[tuple[str, str], Member] = {}
-
-    def member(each: Program) -> Member:
+    known, programs = compile_family(program)
+    texts, members = known.copy(), dict[tuple[str, str], Member]()
+    for each in programs:
         workflow = each.workflow
-        key = (workflow.name, workflow.version)
-        if key not in members:
-            plan = scenario.of(workflow, program.workflow)
-            made = members[key] = Member(each, plan, pools, scenario.key_of(workflow, program.workflow))
-            for row in each.children:
-                # Without a catalogue the child is unknown; compiling with the family tells which is missing.
-                child = each.children[row] or catalogue.get(each.name(row) or "")
-                made.children[row] = member(compile_workflow(child, catalogue))
-        return members[key]
-
-    member(program)
-    return [member(compile_workflow(workflow, catalogue)) for workflow in program.family]
+        plan, key = scenario.of(workflow, program.workflow), scenario.key_of(workflow, program.workflow)
+        members[workflow.name, workflow.version] = Member(each, texts, plan, pools, key)
+    for member in members.values():
+        for row, child in member.program.children.items():
+            # Without a catalogue the child is unknown; the family tells which is missing.
+            found = child or Catalogue(program.family).get(member.program.name(row) or "")
+            member.children[row] = members[found.name, found.version]
+    return list(members.values())

@@ -1,6 +1,7 @@
 """What instances have to do with each other and with the world: arrivals, children, letters.
 
-Both calendars ask it, the one in Python and the compiled one. It decides who starts and who is told; the calendar, its
+The calendar in Python asks it, and the compiled one for arrivals that follow no law and where workflows send; what it
+does of itself is a twin of this (`compiled.families`). It decides who starts and who is told; the calendar, its
 `Stage`, has the time and the instances, and lets things happen. Children are instances of their own, whose random key
 is a function of their parent's and of the activation that started them (M4.4).
 """
@@ -27,14 +28,15 @@ from .calendar import (
     Stops,
 )
 from .instances import Case, RunSummary
-from .mail import Mail, uses_mail
-from .plans import Member, Place
+from .mail import Mail
+from .plans import Member
 
 if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
     from wfsim.semantics.kernel import Output
     from wfsim.semantics.layout import EffectRow
     from wfsim.semantics.post import Handling, Letter
+    from wfsim.semantics.program import Program
     from wfsim.semantics.records import Effect
 
     from .scenario import Scenario
@@ -63,6 +65,12 @@ class Stage(Protocol):
     @property
     def now(self) -> int:
         """Microseconds."""
+
+    def new_number(self) -> int:
+        """Of an instance that others start, from `FIRST_CHILD` on in order of the starts."""
+
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Why an instance of a program cannot start with these inputs, as far as it knows the keys (M7.2)."""
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time, in microseconds."""
@@ -95,6 +103,22 @@ class _ByLetter(NamedTuple):
     letter: Letter
 
 
+def refused_inputs(refusal: StartRefused, inputs: Mapping[str, Any]) -> ScenarioError:
+    """The error of an arrival that cannot start with what it comes with."""
+    return ScenarioError(
+        f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
+    )
+
+
+def endless_told(case: str, n_relatives: int, depth: int) -> str:
+    """What the notes say where instances start each other without end."""
+    return (
+        f"What case {case.split('/')[0].split(':')[0]} starts goes on without end: {n_relatives:,} "
+        f"instances, {depth} deep. No more are started there, which counts as a failure. "
+        "Look for workflows that run each other, or give the recursion an end."
+    )
+
+
 class Relations:
     """Arrivals, families and mail of one replication.
 
@@ -108,6 +132,8 @@ class Relations:
         Where it counts and notes.
     birth
         Told of what others start.
+    mail
+        Letters, and who is found by which key, unless the stage knows.
 
     Attributes
     ----------
@@ -125,6 +151,7 @@ class Relations:
         replication: int,
         summary: RunSummary,
         birth: Birth | None,
+        mail: Mail | None,
     ) -> None:
         self._stage = stage
         self._scenario = scenario
@@ -132,7 +159,8 @@ class Relations:
         self._summary = summary
         self._birth = birth
         self._root = members[0]
-        self._mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
+        self._taken = stage.taken if mail is None else mail.taken
+        self._mail = mail
         self._root_has_come = False
         self._most_relatives = False
         self._refused = ""
@@ -160,6 +188,10 @@ class Relations:
     def has_mail(self) -> bool:
         """Whether any instance writes to others, or is found by a key."""
         return self._mail is not None
+
+    def awaits_end(self, case: Case) -> bool:
+        """Whether an arrival waits for an instance to close."""
+        return any(case.name in stream.present or stream.schedules for stream in self.streams)
 
     def told(self) -> list[str]:
         """What to note at the end."""
@@ -207,22 +239,16 @@ class Relations:
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
         number, member = arrival.number, stream.member
         key = draws.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
-        name = str(number) if which == 0 else f"{member.program.workflow.name}-{number}"
+        name = f"{stream.called}-{number}" if stream.called else str(number)
         case = Case(member, name, key)
-        place = Place(key, draws.INPUT, 0, 0)
-        inputs = {name: plan.get(member.fresh, place, number) for name, plan in stream.inputs.items()}
-        inputs.update(arrival.inputs)
+        inputs = {**stream.given(number, key), **arrival.inputs}
         try:
-            taken = self._taken(case, inputs)
+            taken = self._taken(member.program, inputs)
             instance = None if taken else self._stage.enter(case, inputs, None)
         except StartRefused as refusal:
-            raise ScenarioError(
-                f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
-            ) from None
+            raise refused_inputs(refusal, inputs) from None
         if instance is None:
-            # M7.2: the number remains a gap.
-            self._summary.n_refused += 1
-            self._refused = self._refused or str(taken)
+            self.count_refused(str(taken))
             if stream.population:
                 self._expect(which, stream.again(number, self._stage.now))
             return None
@@ -234,8 +260,10 @@ class Relations:
             self._tell_birth(number, case)
         return self._opened(number, case, instance)
 
-    def _taken(self, case: Case, inputs: Mapping[str, Any]) -> str | None:
-        return None if self._mail is None else self._mail.taken(case.member.program, inputs)
+    def count_refused(self, why: str) -> None:
+        """M7.2: an arrival cannot start, and its number remains a gap."""
+        self._summary.n_refused += 1
+        self._refused = self._refused or why
 
     def _opened(self, number: int, case: Case, instance: Instance, parent: str | None = None) -> Entered:
         """An instance is in: what has been kept for it follows."""
@@ -339,7 +367,8 @@ class Relations:
     def _begin_child(self, born: _Child) -> Entered | None:
         child = born.case
         try:
-            instance = None if self._taken(child, born.inputs) else self._stage.enter(child, born.inputs, born.parent)
+            taken = self._taken(child.member.program, born.inputs)
+            instance = None if taken else self._stage.enter(child, born.inputs, born.parent)
         except StartRefused:
             instance = None
         if instance is None:
@@ -354,9 +383,8 @@ class Relations:
         self._soon(Order.RESULT, ChildEnded(child.parent, child.activation, status, outcome, result))
 
     def _new_number(self, case: Case) -> int:
-        self._summary.n_children += 1
         case.relatives[0] += 1
-        return FIRST_CHILD - 1 + self._summary.n_children
+        return self._stage.new_number()
 
     def _too_many(self, case: Case) -> bool:
         """Whether instances start each other without end; the notes then say so, once."""
@@ -365,11 +393,7 @@ class Relations:
         if not self._most_relatives:
             self._most_relatives = True
             self._summary.complete = False
-            self._summary.notes.append(
-                f"What case {case.name.split('/')[0].split(':')[0]} starts goes on without end: {case.relatives[0]:,} "
-                f"instances, {case.depth} deep. No more are started there, which counts as a failure. "
-                "Look for workflows that run each other, or give the recursion an end."
-            )
+            self._summary.notes.append(endless_told(case.name, case.relatives[0], case.depth))
         return True
 
     # --- messages --------------------------------------------------------------------------------

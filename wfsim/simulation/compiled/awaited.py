@@ -9,10 +9,25 @@ from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import load
 from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, free, heapify, n_due
 from wfsim.simulation.compiled.events import state_of
-from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID
+from wfsim.simulation.compiled.layout import (
+    AGAIN,
+    ARRIVES,
+    CHILD_ENDS,
+    COMES,
+    DUE,
+    ENDS,
+    OPENS,
+    STARTS,
+    STOPS,
+    TOLD,
+    VOID,
+)
 from wfsim.simulation.compiled.workers import is_under_way
 
 _njit = njit(nogil=True, error_model="numpy")
+
+_WHILE_OPEN = (AGAIN, CHILD_ENDS, STOPS)
+"""Of these something comes as long as their instance is open."""
 
 work_with_clock: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
@@ -35,7 +50,7 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
     what, slot = entry.what, entry.slot
     if what in (STARTS, ENDS):
         return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
-    if what == AGAIN:
+    if what in _WHILE_OPEN:
         return r.cases[slot].epoch == entry.epoch
     if what in (DUE, COMES):
         if r.cases[slot].epoch != entry.epoch:
@@ -57,7 +72,7 @@ def may_come(k: Any, r: Any, entry: Any) -> Any:
     if what == COMES:
         stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
         return stay.entered >= 0 and stay.current == entry.b
-    return what in (DUE, AGAIN) or is_under_way(r, entry)
+    return what == DUE or what in _WHILE_OPEN or is_under_way(r, entry)
 
 
 @_njit

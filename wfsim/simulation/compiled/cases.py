@@ -32,6 +32,7 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
     case = r.cases[slot]
     case.member, case.first_row, case.block = member, given.first_row, NONE
     case.stays, case.timers = s.stays_end, s.timers_end
+    case.key_tag = NONE
     s.stays_end += given.n_regions
     s.timers_end += given.n_timers
     return slot
@@ -39,15 +40,16 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
 
 @_njit
 def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
-    """A fresh instance in a slot."""
+    """A fresh instance in a slot, which is open once its first step may begin."""
     s, case = r.state[0], r.cases[slot]
     set_up(k, r, slot)
     r.m[r.areas[case.member].m].key = key
     case.key = key
     case.number = number
     case.epoch += 1
-    case.open = 1
     case.watched = NEVER
+    case.name, case.parent, case.parent_name, case.first_child = NONE, NONE, NONE, NONE
+    case.depth, case.family = 0, NONE
     case.seq = 0
     case.steps = 0
     case.path = 0
@@ -88,6 +90,56 @@ def drop_timer(r: Any, case: Any, which: int) -> None:
 
 
 @_njit
+def bear(r: Any, slot: int, child: int) -> None:
+    """An instance has one child more."""
+    case, born = r.cases[slot], r.cases[child]
+    born.parent, born.parent_name, born.born_by = slot, case.name, case.number
+    born.depth, born.family = case.depth + 1, case.family
+    born.before, born.after = NONE, case.first_child
+    if case.first_child >= 0:
+        r.cases[case.first_child].before = child
+    case.first_child = child
+    r.families[case.family].n_open += 1
+
+
+@_njit
+def part(r: Any, slot: int) -> None:
+    """An instance is gone: its parent has one child less, and its children have no parent."""
+    s, case = r.state[0], r.cases[slot]
+    if case.parent >= 0:
+        if case.before >= 0:
+            r.cases[case.before].after = case.after
+        else:
+            r.cases[case.parent].first_child = case.after
+        if case.after >= 0:
+            r.cases[case.after].before = case.before
+    child = case.first_child
+    while child >= 0:
+        r.cases[child].parent = NONE
+        child = r.cases[child].after
+    if case.family >= 0:
+        family = r.families[case.family]
+        family.n_open -= 1
+        if family.n_open == 0:
+            family.next = s.free_family
+            s.free_family = case.family
+            s.n_families -= 1
+
+
+@_njit
+def vacate(r: Any, slot: int) -> None:
+    """Nobody is in a slot any more, and others may come."""
+    case = r.cases[slot]
+    part(r, slot)
+    give_back(r, case)
+    r.areas[case.member].slot = NONE
+    case.open = 0
+    case.epoch += 1
+    case.next = r.free[case.member]
+    r.free[case.member] = slot
+
+
+@_njit
 def leave(k: Any, r: Any, slot: int) -> None:
     """A case is over: its slot is free."""
     s, case = r.state[0], r.cases[slot]
@@ -107,9 +159,4 @@ def leave(k: Any, r: Any, slot: int) -> None:
     while number >= 0:
         void(r, number)
         number = r.entries[number].c
-    give_back(r, case)
-    r.areas[case.member].slot = NONE
-    case.open = 0
-    case.epoch += 1
-    case.next = r.free[case.member]
-    r.free[case.member] = slot
+    vacate(r, slot)

@@ -19,12 +19,12 @@ normal_quantile: Any = None
 gamma_quantile: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
-CONSTANT, CHOICE, WHOLE, REAL, UNIQUE_WHOLE, UNIQUE_TEXT = range(6)
+CONSTANT, CHOICE, WHOLE, REAL, UNIQUE_WHOLE, UNIQUE = range(6)
 """Sorts of values: a cell; one of several; a whole number in a range; a number of a law; the number of the arrival
-added to a whole one; and a text made for the arrival."""
+added to a whole one; and a text or list made for the arrival."""
 
 UNIQUES = 1_024
-"""For so many arrivals texts of their own are made at once."""
+"""For so many arrivals texts and lists of their own are made at once."""
 
 _CONSTANT, _EXPONENTIAL, _UNIFORM = int(Family.CONSTANT), int(Family.EXPONENTIAL), int(Family.UNIFORM)
 _TRIANGULAR, _NORMAL, _LOGNORMAL = int(Family.TRIANGULAR), int(Family.NORMAL), int(Family.LOGNORMAL)
@@ -99,6 +99,12 @@ def sample(k: Any, which: int, u: float) -> Any:
 
 
 @_njit
+def unique_of(r: Any, column: int, number: int) -> Any:
+    """The handle of what was made for an arrival."""
+    return r.uniques[column * UNIQUES + (number - 1) % UNIQUES]
+
+
+@_njit
 def fill_value(k: Any, r: Any, which: int, cells: int, place: Any, number: int) -> None:
     """Put a value into its cell behind `cells`; `number` is that of the arrival.
 
@@ -112,9 +118,8 @@ def fill_value(k: Any, r: Any, which: int, cells: int, place: Any, number: int) 
         cell.tag, cell.whole, cell.real = source.tag, source.whole, source.real
     elif kind == UNIQUE_WHOLE:
         cell.tag, cell.whole, cell.real = value.tag, value.low + number, 0.0
-    elif kind == UNIQUE_TEXT:
-        cell.tag, cell.real = value.tag, 0.0
-        cell.whole = r.uniques[value.first * UNIQUES + (number - 1) % UNIQUES]
+    elif kind == UNIQUE:
+        cell.tag, cell.whole, cell.real = value.tag, unique_of(r, value.first, number), 0.0
     else:
         key, stream, index, attempt = place
         u = draw(key ^ value.name_key, stream, index, attempt)

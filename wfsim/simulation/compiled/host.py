@@ -1,10 +1,11 @@
-"""What the compiled calendar asks of Python: what instances have to do with each other, and values to compute."""
+"""What the compiled calendar asks of Python: letters, arrivals that follow no law, names, and values to compute."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from wfsim.errors import StartRefused
 from wfsim.model.functions import Given
 from wfsim.model.values import Value
 from wfsim.semantics import speed
@@ -14,15 +15,18 @@ from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import EffectRow, RecordRow, ValueRow
+from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
+from wfsim.semantics.post import key_taken
+from wfsim.semantics.program import Program
 from wfsim.semantics.records import Effect, effects_of
+from wfsim.semantics.stimulus import checked_inputs, correlation_key
 from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
 from wfsim.simulation.compiled import cases, kernel
 from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
-from wfsim.simulation.instances import Case
+from wfsim.simulation.instances import Case, RunSummary
 from wfsim.simulation.plans import Member, Place
-from wfsim.simulation.relations import Entered, Relations
+from wfsim.simulation.relations import FIRST_CHILD, Entered, Relations, endless_told, refused_inputs
 
 
 class Door(Instance):
@@ -96,14 +100,15 @@ class Host:
     Notes
     -----
     What it puts into the calendar lies here under a ticket, until that is due. An instance has a `Case` here once
-    others know it, from the beginning if Python has let it in.
+    Python has to know it: if it writes, or others wait for its end.
     """
 
     memory: Memory
     relations: Relations
 
-    def __init__(self, members: list[Member]) -> None:
+    def __init__(self, members: list[Member], summary: RunSummary) -> None:
         self.members = members
+        self.summary = summary
         self._doors = [Door(member.program, texts=member.texts) for member in members]
         self._numbers = {id(member): number for number, member in enumerate(members)}
         self._happenings: dict[int, Happening] = {}
@@ -134,6 +139,21 @@ class Host:
         """Microseconds."""
         return int(self.memory.state["now"])
 
+    def new_number(self) -> int:
+        """Of an instance that others start."""
+        self.memory.state["n_others"] += 1
+        return FIRST_CHILD - 1 + int(self.memory.state["n_others"])
+
+    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
+        """Why an instance of a program cannot start with these inputs, where the calendar has the keys (M7.2)."""
+        if program.head.key_cell < 0:
+            return None
+        key = correlation_key(program, checked_inputs(program, inputs))
+        cell = Cell()
+        self.members[0].texts.encode(key, cell)
+        holder = self.memory.holder_of(self.members[0].texts.handle(program.workflow.name), cell)
+        return None if holder is None else str(key_taken(program.workflow.name, key, self.name_of(holder)))
+
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""
         self._tickets += 1
@@ -152,9 +172,12 @@ class Host:
 
     def _let_in(self, entered: Entered | None) -> None:
         if entered is not None:
-            self._entering = entered
-            state = self.memory.state
+            state, case = self.memory.state, entered.case
             state["number"], state["placed"], state["phase"] = entered.number, NONE, kernel.PLACE
+            state["name"] = case.member.texts.handle(case.name)
+            state["watched"] = cases.NEVER
+            if self.relations.has_mail or self.relations.awaits_end(case):
+                self._entering, state["watched"] = entered, cases.AT_THE_END
 
     def has_returned(self) -> None:
         """The calendar has returned: an instance that was let in has its slot by now, unless there was no room."""
@@ -224,6 +247,51 @@ class Host:
         state["effect"] = which + 1
         self._set_follows()
 
+    # --- names, and notes ------------------------------------------------------------------------
+
+    def name_of(self, row: Any) -> str:
+        """What the instance of a row of `CASE` is called."""
+        text = self.members[0].texts.text
+        if row["name"] >= 0:
+            return text(int(row["name"])) or ""
+        if row["parent_name"] >= 0:
+            return f"{text(int(row['parent_name']))}/{int(row['activation'])}"
+        return str(int(row["number"]))
+
+    def name(self) -> None:
+        """An instance whose name others want to know."""
+        row = self.memory.run.cases[int(self.memory.state["slot"])]
+        row["name"] = self.members[0].texts.handle(self.name_of(row))
+
+    def endless(self) -> None:
+        """Instances start each other without end."""
+        state = self.memory.state
+        row = self.memory.run.cases[int(state["slot"])]
+        told = endless_told(self.name_of(row), int(state["endless"]), int(row["depth"]) + 1)
+        self.summary.notes.append(told)
+        self.summary.complete = False
+
+    def refuse(self) -> None:
+        """M7.2: an arrival cannot start; its number remains a gap.
+
+        Raises
+        ------
+        ScenarioError
+            If its inputs are bad, or it has no key.
+        """
+        memory = self.memory
+        row, holder = memory.run.cases[int(memory.state["slot"])], int(memory.state["holder"])
+        member = self.members[int(row["member"])]
+        inputs = self.relations.streams[0].given(int(row["number"]), int(row["key"]))
+        try:
+            key = correlation_key(member.program, checked_inputs(member.program, inputs))
+        except StartRefused as refusal:
+            raise refused_inputs(refusal, inputs) from None
+        other = self.name_of(memory.run.cases[holder])
+        self.relations.count_refused(str(key_taken(member.program.workflow.name, key, other)))
+
+    # --- what follows a step -----------------------------------------------------------------------
+
     def turn(self) -> None:
         """What a step means for others, once its effects are carried out."""
         number, case = self._case_in(int(self.memory.state["slot"]))
@@ -242,11 +310,10 @@ class Host:
         self._let_in(self.relations.follow())
         self._set_follows()
 
-    def forget(self, number: int) -> str:
-        """Nothing reaches an instance any more; returns what it was called."""
+    def forget(self, number: int) -> None:
+        """Nothing reaches an instance any more."""
         self._slots.pop(number, None)
-        case = self._cases.pop(number, None)
-        return str(number) if case is None else case.name
+        self._cases.pop(number, None)
 
     def _set_follows(self) -> None:
         self.memory.state["follows"] = len(self.relations.afterwards)

@@ -2,7 +2,7 @@
 
 `simulate` runs until it lacks something, says what in its answer, and goes on where it was (`STATE.phase`) when it is
 called again: nothing that it has begun is half done. What it puts out lies in `Run.log`, `Run.values` and `Run.done`.
-What instances have to do with each other, and values that are expressions, it asks of Python in the same way.
+Letters, arrivals that follow no law, and values that are expressions, it asks of Python in the same way.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from wfsim.semantics.codes import (
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     CANCEL_ATTEMPT,
+    CHILD_CLOSED,
     CLOSED,
     COMPLETED,
+    CONTROL,
     DROP_TIMER,
     EVENT,
     INBOX,
@@ -52,19 +54,44 @@ from wfsim.simulation.compiled.calendar import (
 )
 from wfsim.simulation.compiled.cases import (
     ALWAYS,
-    AT_THE_END,
     NEVER,
     begin_case,
     drop_timer,
     free_slot,
     leave,
     take_clock,
+    vacate,
 )
 from wfsim.simulation.compiled.crews import begin_workers
-from wfsim.simulation.compiled.draws import fill_value
+from wfsim.simulation.compiled.draws import fill_value, unique_of
 from wfsim.simulation.compiled.events import plan_event, resume_plans
+from wfsim.simulation.compiled.families import (
+    CONCEIVED,
+    conceive,
+    end_child,
+    fill_child_ended,
+    next_child,
+    note_birth,
+    refuse,
+    stop_child,
+)
 from wfsim.simulation.compiled.kept import cancel, n_kept, release_all, settle
-from wfsim.simulation.compiled.layout import AGAIN, ARRIVES, COMES, DUE, ENDS, OPENS, STARTS, TOLD, VOID, Known, Run
+from wfsim.simulation.compiled.keys import ask_for_key, free_key, link_keys, take_key
+from wfsim.simulation.compiled.layout import (
+    AGAIN,
+    ARRIVES,
+    CHILD_ENDS,
+    COMES,
+    DUE,
+    ENDS,
+    OPENS,
+    STARTS,
+    STOPS,
+    TOLD,
+    VOID,
+    Known,
+    Run,
+)
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
 from wfsim.simulation.plans import SUCCEEDS
@@ -72,22 +99,27 @@ from wfsim.simulation.plans import SUCCEEDS
 _njit = njit(nogil=True, error_model="numpy")
 
 step: Any = None
+admit: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
 
-BEGIN, TAKE, PLACE, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNED = range(9)
-"""Phases: begin; take the next happening; give an instance that Python lets in its place; put what Python has filled in
-where it belongs; a step may begin; let it happen; log it; carry out its effects; and what follows."""
+BEGIN, TAKE, PLACE, ENTER, REFUSED, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNED = range(11)
+"""Phases: begin; take the next happening; give an instance that Python lets in its place; let an instance in, or refuse
+it; put what Python has filled in where it belongs; a step may begin; let it happen; log it; carry out its effects; and
+what follows."""
 
 DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, SHIFTS, GIVEN_UP, HAPPENS, FILL, EFFECT = range(14)
-TURN, FOLLOW = range(14, 16)
+TURN, FOLLOW, REFUSES, NAME, ENDLESS = range(14, 19)
 """Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
 something; a step puts out more than fits; there is no room for an instance; a table may be too small; texts of the next
 arrivals are needed, or later shifts; a case has taken too many steps. And for Python to do: what is due; the values of
-a stimulus; an effect; what a step means for others; what follows before the next happening."""
+a stimulus; an effect; what a step means for others; what follows before the next happening; an arrival is refused; an
+instance needs a name; instances start each other without end."""
 
+_WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
+"""By what became of the start of a child (`families.conceive`)."""
 _ROW, _WORD = MEMORY.itemsize, 8
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
@@ -120,8 +152,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
         begin_case(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
         for which in range(given.first_input, given.end_input):
             fill_value(k, r, which, r.areas[0].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
-        store(k, r, slot, True)
-        s.n_started += 1
+        if given.names >= 0:
+            r.cases[slot].name = unique_of(r, given.names, entry.a)
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
         # The activity is needed below, when its row is free already.
@@ -156,6 +188,11 @@ def begin(k: Any, r: Any, time: int) -> Any:
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
         s.again = plan.asks
+    elif what == CHILD_ENDS:
+        inbox.kind = CHILD_CLOSED
+        fill_child_ended(k, r, entry, inbox, first)
+    elif what == STOPS:
+        inbox.kind, inbox.command, inbox.reason = CONTROL, entry.a, given.stopped_by
     else:
         inbox.serial, inbox.attempt = entry.a, entry.b
         if what == STARTS:
@@ -179,7 +216,6 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     given, area = k.members[case.member], r.areas[case.member]
     if starts:
         copy_rows(r.v, area.v, r.door_v, 0, given.n_kept)
-        store(k, r, slot, True)
     else:
         load(k, r, slot)
     first = k.p[case.first_row].inbox_cells
@@ -199,8 +235,8 @@ def noticed(k: Any, due: int) -> Any:
 
 @_njit
 def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
-    """The effects of a step, in order; False before one that is for Python."""
-    s, case = r.state[0], r.cases[slot]
+    """The effects of a step, in order; what is lacking before the next one, or `DONE`."""
+    s, case, writes = r.state[0], r.cases[slot], k.settings[0].writes
     while s.effect < o.tally[0].effects:
         effect = o.effects[s.effect]
         kind = effect.kind
@@ -228,10 +264,67 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
                 cancel(k, r, slot, at)
-        elif kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER):
-            return False
+        elif writes and (kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER)):
+            return EFFECT
+        elif kind == START_CHILD:
+            found = conceive(k, r, o, slot, effect)
+            if found != CONCEIVED:
+                return _WHY_NOT[found]
+        elif kind == STOP_CHILD:
+            stop_child(r, slot, effect)
+        elif kind == CLOSED and not end_child(k, r, o, slot, effect):
+            return ANSWER
         s.effect += 1
+    return DONE
+
+
+@_njit
+def enter(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """Let an instance in that lies in its area with its inputs; what is lacking, or `DONE`."""
+    given, s, case, tally = k.settings[0], r.state[0], r.cases[slot], o.tally[0]
+    if s.n_births >= s.birth_room:
+        return FLUSH
+    begin_output(r, o, case.member)
+    if r.now[0].what == ARRIVES and not inputs_fit(k, r, o, slot):
+        s.holder, s.phase = NONE, REFUSED
+        return REFUSES
+    if k.p[case.first_row].key_cell >= 0 and not given.writes:
+        fits = ask_for_key(k, r, o, slot)
+        if tally.question >= 0:
+            return ANSWER
+        if not fits:
+            s.phase = REFUSED
+            return DONE if case.parent_name >= 0 else REFUSES
+        take_key(k, r, slot)
+    case.open = 1
+    store(k, r, slot, True)
+    if case.parent_name >= 0:
+        note_birth(r, slot)
+    elif r.now[0].what == ARRIVES:
+        s.n_started += 1
+    s.phase = READY
+    return DONE
+
+
+@_njit
+def inputs_fit(k: Any, r: Any, o: Any, slot: int) -> Any:
+    """Whether what was drawn for an arrival can be its inputs."""
+    given, case = k.settings[0], r.cases[slot]
+    p, cells = rows_from(k.p, case.first_row), r.areas[case.member].v
+    for which in range(given.first_input, given.end_input):
+        value = k.values[which]
+        if value.checked and admit(p, r.v, o, p[0].first_variable + value.place, cells + value.place, 1) >= 0:
+            return False
     return True
+
+
+@_njit
+def begin_output(r: Any, o: Any, member: int) -> None:
+    """Nothing is put out, and nothing is lacking."""
+    tally = o.tally[0]
+    tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
+    tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
+    tally.n_answers, tally.owner = r.state[0].answers, member
 
 
 @_njit
@@ -240,6 +333,7 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
     kept = True
     if r.m[r.areas[case.member].m].status >= COMPLETED:
+        free_key(k, r, slot)
         leave(k, r, slot)
         if case.number < given.first_child:
             s.n_closed += 1
@@ -248,6 +342,9 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
         while case.first_attempt >= 0:
             let_go(k, r, slot, case.first_attempt, False)
         leave(k, r, slot)
+        if case.key_tag >= 0:
+            # Its key remains taken, so nobody may come into its slot.
+            r.free[case.member] = case.next
         kept = False
     else:
         for n in range(tally.records):
@@ -274,7 +371,7 @@ def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
         return TABLES
     if k.settings[0].n_shared > 0 and 2 * (s.n_sharers + more) > s.sharer_room:
         return TABLES
-    if s.n_paths + more > s.path_room:
+    if s.n_paths + more > s.path_room or s.end_after + tally.effects > s.after_room or s.n_families >= s.family_room:
         return TABLES
     if not has_block(k, r, r.cases[s.slot].member):
         return SLOTS
@@ -294,10 +391,7 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
     if s.again:
         put_back(k, r, slot)
     expect_case(r)
-    tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
-    tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
-    tally.n_answers = s.answers
-    tally.owner, tally.first_value = case.member, r.areas[case.member].first_value
+    begin_output(r, o, case.member)
     step(rows_from(k.p, case.first_row), r.m, r.v, o, r.areas[case.member].m)
     if tally.full == 0 and tally.question < 0:
         return DONE
@@ -373,7 +467,8 @@ def take(k: Any, r: Any) -> Any:
     slot = begin(k, r, time)
     if slot >= 0:
         s.slot = slot
-        s.phase = READY
+        s.answers = 0
+        s.phase = ENTER if what == ARRIVES else READY
         if s.again:
             return FILL
     return DONE
@@ -386,6 +481,8 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
     if n_due(s) + s.n_posted + 8 > s.heap_room:
         return TABLES
     take_posted(r)
+    if s.linked != s.key_places:
+        link_keys(k, r)
     if s.phase == BEGIN:
         begin_workers(k, r)
         next_arrival(k, r)
@@ -394,6 +491,13 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         if s.phase == TAKE:
             if s.follows:
                 return FOLLOW
+            if s.end_after > 0:
+                slot = next_child(k, r)
+                if slot < 0:
+                    continue
+                r.now[0].what = TOLD
+                s.slot, s.answers, s.phase = slot, 0, ENTER
+        if s.phase == TAKE:
             if n_due(s) > 2 * s.n_live + SPARE_ENTRIES:
                 compact(k, r, False)
             if s.n_soon == 0 and s.n_far > 0:
@@ -413,14 +517,26 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             if slot < 0:
                 return SLOTS
             begin_case(k, r, slot, s.number, s.key)
-            r.cases[slot].watched = AT_THE_END
+            r.cases[slot].watched, r.cases[slot].name = s.watched, s.name
             r.now[0].what = TOLD
-            s.slot = slot
-            s.placed = slot
+            s.slot, s.placed, s.answers = slot, slot, 0
             fill_in(k, r, slot, True)
-            s.phase = READY
+            s.phase = ENTER
         slot = s.slot
         case = r.cases[slot]
+        if s.phase == ENTER:
+            why = enter(k, r, o, slot)
+            if why != DONE:
+                return why
+        if s.phase == REFUSED:
+            s.phase = TAKE
+            if case.parent_name >= 0:
+                refuse(r, slot)
+            else:
+                vacate(r, slot)
+                if r.now[0].what == ARRIVES:
+                    next_arrival(k, r)
+            continue
         if s.phase == FILLED:
             fill_in(k, r, slot, False)
             s.phase = READY
@@ -450,8 +566,9 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.effect = 0
             s.phase = EFFECTS
         if s.phase == EFFECTS:
-            if not carry_out(k, r, o, slot):
-                return EFFECT
+            why = carry_out(k, r, o, slot)
+            if why != DONE:
+                return why
             s.phase = TURNED
             if case.watched == ALWAYS or (case.watched != NEVER and r.m[r.areas[case.member].m].status >= COMPLETED):
                 return TURN

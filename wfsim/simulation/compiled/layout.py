@@ -33,21 +33,22 @@ def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str =
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
 
 
-ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN = range(9)
+ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN, CHILD_ENDS, STOPS = range(11)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
 event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
 under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a to c are activity, attempt, and its row
-among all programs. Of what is `VOID` nothing comes."""
+among all programs; of `CHILD_ENDS` a to d are the activation that started the child, its status and outcome, and the
+handle of its result or -1; of `STOPS` a is the command. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
 
 LAW = _record("", "family first n", "a b c")
 """A distribution; `first` and `n` say where its values and edges lie in `numbers`, the values first."""
 
-VALUE = _record("name_key low high", "kind place law first n tag")
+VALUE = _record("name_key low high", "kind place law first n tag checked")
 """A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
-edges lie at `law` in `numbers`."""
+edges lie at `law` in `numbers`. Of an input `checked` says whether it may be one that does not fit."""
 
 EVENT_PLAN = _record("name_key", "event law first_value end_value asks", "edge")
 """An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
@@ -89,24 +90,28 @@ LINE = _record("needs", "")
 """Where attempts wait that need the same skills."""
 
 MEMBER = _record(
-    "", "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v"
+    "",
+    "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v name outputs",
 )
-"""A workflow of the run. `first_row` is where its program begins among all of them (and what is known by program row);
-`m` and `v` are where a fresh instance lies. `n_base` rows and `n_kept` cells are those that no instance is without;
-`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and
-beside each further row `n_more` words."""
+"""A workflow of the run, called by the handle `name`; `outputs` is that of the list of its outputs, or -1. Its program
+begins at `first_row` among all of them (and what is known by program row), a fresh instance lies at `m` and `v`. No
+instance is without `n_base` rows and `n_kept` cells; `n_front` cells are those that a start or a stimulus may fill in.
+A block has `n_rows` rows and `n_words` words, and beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
     "interval batch first_piece n_pieces first_input end_input n_uniques n_pools n_lines n_keeping n_keeps n_shared "
-    "n_reasons first_child",
+    "n_reasons first_child writes names most_depth most_relatives stopped_by",
     "total period",
 )
 """Of the whole run. `interval` is the law of the time between arrivals, or -1 if their times are given, or -2 if Python
 knows of them; `batch` is the law of how many come together, or -1. Where rates change, `n_pieces` beginnings lie from
 `first_piece` on in `numbers`, then as many sums and rates (`simulation.arrivals.Pace`). Timers are noticed at multiples
 of `timer_poll`, unless that is 0. Workers of `n_keeping` pools stay with cases; in `n_shared`
-pools values take turns."""
+pools values take turns. Where instances write to others (`writes`), Python decides what they have to do with each
+other.
+`names` is which column of texts made for arrivals has the names of instances, or -1 where nobody asks for them.
+`stopped_by` is the handle of who stops children."""
 
 # --- what changes ------------------------------------------------------------------------------------------
 
@@ -118,13 +123,17 @@ STATE = _record(
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room m_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
     "answers budget effect follows member number key placed shifts_until wanted releases "
-    "n_sharers sharer_room",
+    "n_sharers sharer_room n_others first_after end_after after_room n_families free_family family_room n_births "
+    "birth_room endless holder key_places linked watched name",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
-how much Python has still to do before the next happening. `member`, `number` and `key` are of an instance that Python
-lets in, `placed` is the slot that it was given. So many times of arrivals are `n_drawn`, and `n_together` are still to
+how much Python has still to do before the next happening. `member`, `number`, `key`, `name` and `watched` are of an
+instance that Python lets in, `placed` is the slot that it was given. Others have started `n_others` instances; those
+who follow lie in `after` from `first_after` to `end_after`. `endless` is how many relatives were too many, `holder` who
+has the key of an instance that is refused, or -1 if it is no key. Keys are found in `key_places` places, where those of
+so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and `n_together` are still to
 come at the last. What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
 `far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
 happenings may follow as the case of a step lets workers go: `releases`."""
@@ -136,18 +145,31 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 """What is due. What a to d mean depends on `what`."""
 
 CASE = _record(
-    "key started seq steps",
+    "key started seq steps key_whole",
     "number epoch first_attempt first_track first_clock path next open member first_row block m w room extra listed "
-    "stays timers watched",
+    "stays timers watched name parent parent_name activation born_by depth family first_child before after key_tag "
+    "key_next",
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
 numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `m` and `w` and has `room` for
 rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`).
-`watched` says when Python is told what a step of it means for others."""
+`watched` says when Python is told what a step of it means for others.
+`name` is a handle, or -1 until somebody asks for it. Of a child `parent` is the slot of its parent while that is open,
+`born_by` its number, `parent_name` its name; the children of an instance are a list from `first_child` on, from one to
+the next by `before` and `after`. `key_whole` and `key_tag` are its correlation key, or -1; `key_next` is who is looked
+at next."""
 
-AREA = _record("", "m v spare slot plain first_value")
-"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free; and where what
-its handles stand for begins."""
+AFTER = _record("", "slot bad")
+"""A child that is to start, or to be refused for bad input, once the effects of a step are carried out."""
+
+FAMILY = _record("", "n n_open next")
+"""How many instances the first one has set going, and how many of the family are there."""
+
+BIRTH = _record("", "number parent parent_name activation")
+"""A child that has started."""
+
+AREA = _record("", "m v spare slot plain")
+"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""
 
 BLOCK = _record("", "m w size next")
 """Where an instance lies between its steps."""
@@ -226,6 +248,8 @@ class Known(NamedTuple):
     cells: Annotated[Any, speed.CELL]
     numbers: Annotated[Any, REAL]
     times: Annotated[Any, WHOLE]
+    children: Annotated[Any, WHOLE]
+    endings: Annotated[Any, WHOLE]
     table: Any
 
 
@@ -270,6 +294,10 @@ class Run(NamedTuple):
     places: Annotated[Any, NUMBER]
     rejected: Annotated[Any, WHOLE]
     uniques: Annotated[Any, WHOLE]
+    keys: Annotated[Any, WHOLE]
+    after: Annotated[Any, AFTER]
+    families: Annotated[Any, FAMILY]
+    births: Annotated[Any, BIRTH]
     table: Any
 
 

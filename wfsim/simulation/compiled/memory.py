@@ -12,14 +12,16 @@ from wfsim.semantics import speed
 from wfsim.semantics.addresses import given
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.bounds import LINE
-from wfsim.semantics.codes import INBOX, NONE
+from wfsim.semantics.codes import INBOX, INTEGER, NONE, NUMBER
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import bits_of
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.semantics.spread import Spread
 from wfsim.simulation.compiled import calendar, layout
 from wfsim.simulation.compiled.areas import SIZES
 from wfsim.simulation.compiled.draws import UNIQUES
+from wfsim.simulation.compiled.keys import key_place
 from wfsim.simulation.compiled.tables import REASONS
 from wfsim.simulation.compiled.turns import sharer_place
 from wfsim.simulation.plans import Member
@@ -58,8 +60,11 @@ class Memory:
         self._members = members
         self.scenario = scenario
         self.full = ""
-        self.spread = Spread([member.texts for member in members])
-        self.outputs = speed.new_outputs(1_024, cells=1_024, spread=self.spread.arrays)
+        self.spread = Spread(members[0].texts)
+        # Questions of keys and results of children have the room that they need.
+        heads = [member.program.head for member in members]
+        cells = max(1_024, *(head.n_variables + head.n_fields for head in heads))
+        self.outputs = speed.new_outputs(1_024, cells=cells, spread=self.spread.arrays)
         given, zeros = known.settings[0], _rows
         pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
@@ -107,6 +112,10 @@ class Memory:
                 "places": zeros(1 << (4 * ENTRIES - 1).bit_length(), np.int32),
                 "rejected": zeros((len(known.p) + len(known.members) + 1) * REASONS, np.int64),
                 "uniques": zeros(max(1, n_uniques) * UNIQUES, np.int64),
+                "keys": np.full(SLOTS, NONE, np.int64),
+                "after": zeros(ENTRIES, layout.AFTER),
+                "families": _free(zeros(ENTRIES, layout.FAMILY)),
+                "births": np.empty(max(1, chunk), layout.BIRTH),
             },
         )
         self.run.state["uniques_end"] = 1
@@ -120,7 +129,6 @@ class Memory:
     def _areas(self) -> tuple[Any, Any, Any]:
         """An area for each workflow, with nothing in it but free rows."""
         areas, rows, cells = np.zeros(len(self._members), layout.AREA), list[Any](), list[Cell]()
-        areas["first_value"] = self.spread.firsts
         for area, member, spare in zip(areas, self._members, self._spare):
             fresh = Instance(member.program, texts=member.texts)
             add_spare_rows(fresh, spare)
@@ -152,11 +160,15 @@ class Memory:
             ("stays", run.stays),
             ("timers", run.timers),
             ("sharer", run.sharers),
+            ("after", run.after),
+            ("family", run.families),
+            ("birth", run.births),
         ):
             state[f"{name}_room"] = len(table)
         state["queue_room"] = len(run.queued) // len(run.lines)
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
+        state["key_places"] = len(run.keys)
         outputs = self.outputs
         state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
         self.arguments = given(self.known), given(run), given(outputs)
@@ -228,6 +240,7 @@ class Memory:
         more: dict[str, Any] = {}
         if state["n_slots"] == state["slot_room"]:
             more["cases"] = _longer(run.cases)
+            more["keys"] = np.full(2 * len(run.keys), NONE, np.int64)
         if state["stays_end"] + int(self.known.members["n_regions"].max()) > state["stays_room"]:
             more["stays"] = _longer(run.stays)
         if state["timers_end"] + int(self.known.members["n_timers"].max()) > state["timers_room"]:
@@ -274,15 +287,21 @@ class Memory:
             _free(more["entries"][n:], n)
             more["entries"]["next"][-1] = state["free_entry"]
             state["free_entry"] = n
-        for name, free, used in (("attempts", "free_attempt", "n_attempts"), ("tracks", "free_track", "n_tracks")):
+        for name, free, used, needed in (
+            ("attempts", "free_attempt", "n_attempts", n_more),
+            ("tracks", "free_track", "n_tracks", n_more),
+            ("families", "free_family", "n_families", 1),
+        ):
             table = getattr(run, name)
-            if state[used] + n_more > len(table):
+            if state[used] + needed > len(table):
                 n = len(table)
                 rows = _longer(table)
                 _free(rows[n:], n)
                 rows["next"][-1] = state[free]
                 state[free] = n
                 more[name] = rows
+        if state["end_after"] + int(tally["effects"]) > len(run.after):
+            more["after"] = _longer(run.after)
         if run.lines["n"].max() + n_more > state["queue_room"]:
             room, n = int(state["queue_room"]), len(run.lines)
             more["queued"] = _rows(2 * room * n, layout.QUEUED)
@@ -322,13 +341,28 @@ class Memory:
         if self.spread.catch_up():
             self._respread()
 
+    def holder_of(self, name: int, cell: Cell) -> Any:
+        """The row of `CASE` of who has a key of the workflow of this name, or `None`, as `keys.holder_of` says it."""
+        tag, whole = cell.tag, cell.whole
+        if tag == NUMBER:
+            is_whole = cell.real.is_integer() and -(2.0**63) <= cell.real < 2.0**63
+            tag, whole = (INTEGER, int(cell.real)) if is_whole else (NUMBER, bits_of(cell.real))
+        run = self.run
+        at = int(run.keys[key_place.py_func(name, tag, whole) & (len(run.keys) - 1)])
+        while at >= 0:
+            row = run.cases[at]
+            of = int(self.known.members[int(row["member"])]["name"])
+            if (int(row["key_tag"]), int(row["key_whole"]), of) == (tag, whole, name):
+                return row
+            at = int(row["key_next"])
+        return None
+
     def keep_made(self, cells: list[Cell], answer: Cell) -> None:
         """Keep what was made for the step that asked for it."""
         if self.spread.keep(self.outputs.tally[0], cells, answer, int(self.state["n_steps"])):
             self._respread()
 
     def _respread(self) -> None:
-        self.run.areas["first_value"] = self.spread.firsts
         self.outputs = speed.outputs_of(*self.outputs[:6], *self.spread.arrays)
         self._set_rooms()
 

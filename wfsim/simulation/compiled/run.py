@@ -21,7 +21,7 @@ from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
-from wfsim.simulation import engine
+from wfsim.simulation import engine, relations
 from wfsim.simulation.compiled import (
     areas,
     arrivals,
@@ -32,8 +32,10 @@ from wfsim.simulation.compiled import (
     columns,
     crews,
     events,
+    families,
     kept,
     kernel,
+    keys,
     layout,
     log,
     turns,
@@ -45,6 +47,7 @@ from wfsim.simulation.compiled.host import Host, Seen, state_in
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.tables import REASONS, Tables
 from wfsim.simulation.instances import RunSummary, kept_told, open_told, rejections_told
+from wfsim.simulation.mail import Mail
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.relations import Birth, Relations
 from wfsim.simulation.scenario import Scenario
@@ -56,6 +59,7 @@ STEPS = 200_000
 
 _KERNEL = {
     "step": ("step", "step"),
+    "admit": ("values", "admit"),
     "mix_key": ("draws", "mix_key"),
 }
 _DRAW = {"draw": ("draws", "draw")}
@@ -73,7 +77,9 @@ SIMULATE = Root(
         compiled_draws: _DRAWS,
         crews: _DRAW,
         events: _DRAW,
+        families: {"admit": ("values", "admit"), "mix_key": ("draws", "mix_key")},
         kept: {},
+        keys: {"evaluate": ("stack", "evaluate")},
         layout: {},
         log: {},
         turns: {},
@@ -134,14 +140,17 @@ class CompiledSimulation:
         self._is_left = False
         self.members: list[Member] = members_of(program, scenario, {})
         self._evaluators = [Evaluator(member.program, member.texts) for member in self.members]
-        host = Host(self.members)
-        self.relations = Relations(host, self.members, scenario, replication, self.summary, birth)
+        self._birth = birth
+        host = Host(self.members, self.summary)
         tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
-        known = tables.known(self.relations.streams, self.relations.has_mail, engine.MOST_STEPS)
+        mail = Mail(self.members) if tables.writes else None
+        self.relations = Relations(host, self.members, scenario, replication, self.summary, self._announce, mail)
+        most_kin = relations.MOST_DEPTH, relations.MOST_RELATIVES
+        known = tables.known(self.relations.streams, engine.MOST_STEPS, most_kin)
         self._uniques = tables.uniques
         self._in_python = tables.in_python
         self.memory = Memory(known, self.members, scenario, len(tables.uniques), chunk)
-        self._n_texts = [len(member.texts) for member in self.members]
+        self._n_texts = len(self.members[0].texts)
         host.begin(self.memory, self.relations)
         self.host = host
 
@@ -151,9 +160,9 @@ class CompiledSimulation:
         """Put a question to the host, and keep its answer for the step that is made again."""
         memory = self.memory
         state, outputs = memory.state, memory.outputs
-        which = int(memory.run.cases[int(state["slot"])]["member"])
-        program = self.members[which].program
         tally, number = outputs.tally[0], int(state["answers"])
+        which = int(tally["owner"])
+        program = self.members[which].program
         question = question_in(tally)
         cells = [Cell() for _ in range(n_asked(program, question))]
         from_array(outputs.cells, cells)
@@ -167,17 +176,33 @@ class CompiledSimulation:
         state["answers"] = number + 1
 
     def _make_uniques(self) -> None:
-        """Texts of their own for the next arrivals."""
+        """Texts and lists of their own for the next arrivals."""
         run, texts = self.memory.run, self.members[0].texts
         first = int(run.state["uniques_end"][0])
         end = (first - 1) // UNIQUES * UNIQUES + UNIQUES + 1
-        for column, base in enumerate(self._uniques):
-            handles = [texts.handle(f"{base}-{number}") for number in range(first, end)]
+        for column, make in enumerate(self._uniques):
+            handles = [texts.handle(make(number)) for number in range(first, end)]
             run.uniques[column * UNIQUES + (first - 1) % UNIQUES :][: end - first] = handles
         run.state["uniques_end"] = end
 
+    def _tell_births(self) -> None:
+        """Say of the children that have started since what they are called, and whose they are."""
+        run, state = self.memory.run, self.memory.state
+        n, state["n_births"] = int(state["n_births"]), 0
+        if self._birth is not None:
+            text = self.members[0].texts.text
+            for number, parent, name, activation in run.births[:n].tolist():
+                self._birth(number, f"{text(name)}/{activation}", parent, activation)
+
+    def _announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
+        """The same of what Python lets in."""
+        self._tell_births()
+        if self._birth is not None:
+            self._birth(number, name, parent, activation)
+
     def _flush(self) -> None:
         """Hand on what is logged."""
+        self._tell_births()
         run, state = self.memory.run, self.memory.state
         n, values, cases = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
@@ -220,7 +245,7 @@ class CompiledSimulation:
         OSError
             If it cannot be written.
         """
-        texts = [member.texts.since(n) for member, n in zip(self.members, self._n_texts)]
+        texts = self.members[0].texts.since(self._n_texts)
         state = self._given(), self._is_begun, texts, self.host.state()
         arrays = {name: getattr(self.memory.run, name) for name in layout.Run._fields[:-1]}
         checkpoint.save(path, arrays, state, self.members)
@@ -238,9 +263,8 @@ class CompiledSimulation:
         given, self._is_begun, texts, host = state
         if given != self._given():
             raise SimulationError(f"{path}: a run of another workflow, scenario, replication or version of wfsim.")
-        for member, values in zip(self.members, texts):
-            for value in values:
-                member.texts.handle(value)
+        for value in texts:
+            self.members[0].texts.handle(value)
         self.memory.restore(arrays)
         self.host.restore(host)
 
@@ -271,6 +295,9 @@ class CompiledSimulation:
             kernel.EFFECT: host.effect,
             kernel.TURN: host.turn,
             kernel.FOLLOW: host.follow,
+            kernel.REFUSES: host.refuse,
+            kernel.NAME: host.name,
+            kernel.ENDLESS: host.endless,
         }
         self._left, self._is_left = most_steps, False
         memory.state["budget"] = 0
@@ -305,7 +332,8 @@ class CompiledSimulation:
     def _give_up(self) -> None:
         row = self.memory.run.cases[int(self.memory.state["slot"])]
         self.summary.complete = False
-        name = self.host.forget(int(row["number"]))
+        name = self.host.name_of(row)
+        self.host.forget(int(row["number"]))
         which = int(row["member"])
         left = Seen(self.members[which], self.memory.run, self.memory.run.areas[which])
         self.summary.notes.append(engine.given_up(name, left.state))
@@ -314,6 +342,7 @@ class CompiledSimulation:
         run, state, summary = self.memory.run, self.memory.state, self.summary
         summary.n_started += int(state["n_started"])
         summary.n_closed = int(state["n_closed"])
+        summary.n_children = int(state["n_others"])
         summary.n_steps, summary.n_records = int(state["n_steps"]), int(state["n_records"])
         summary.end_time = int(state["end_time"])
         rejected: dict[tuple[Member, int, int], int] = {}

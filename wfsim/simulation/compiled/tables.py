@@ -15,19 +15,22 @@ from wfsim.model.evaluate import fit
 from wfsim.model.retrying import policy_of
 from wfsim.model.shapes import Shape
 from wfsim.model.shapes import fitted as fit_shape
+from wfsim.model.statuses import STATUSES
 from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.codes import FIRST_REGION, INTEGER, KNOWN_TEXTS, NONE, NUMBER, STRING
+from wfsim.semantics.codes import FIRST_REGION, INTEGER, KNOWN_TEXTS, LIST, NONE, NUMBER, STRING
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.rows import RESULT
+from wfsim.semantics.stimulus import child_error
 from wfsim.simulation import sampling
 from wfsim.simulation.arriving import ArrivalStream
 from wfsim.simulation.compiled import layout
 from wfsim.simulation.compiled.arrivals import IN_PYTHON
-from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE_TEXT, UNIQUE_WHOLE, WHOLE
-from wfsim.simulation.distributions import Draw, as_draw
+from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE, UNIQUE_WHOLE, WHOLE
+from wfsim.simulation.distributions import Draw, as_draw, made_unique
+from wfsim.simulation.mail import writes
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices, kept_in
 from wfsim.simulation.relations import FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
@@ -46,9 +49,11 @@ class Tables:
     Attributes
     ----------
     uniques
-        For each input that is a text of its own for every arrival, what it begins with.
+        For each text or list that every arrival has of its own, what makes that of a number.
     in_python
         Whether Python lets instances in.
+    writes
+        Whether any instance writes to others.
     """
 
     def __init__(self, members: list[Member], scenario: Scenario, run_key: int, replication: int) -> None:
@@ -60,12 +65,13 @@ class Tables:
         self.values: list[tuple[Any, ...]] = []
         self.cells: list[Cell] = []
         self.numbers: list[float] = []
-        self.uniques: list[str] = []
+        self.uniques: list[Callable[[int], Any]] = []
         self.windows: list[tuple[Any, ...]] = []
         self.pools = scenario.workers(replication)
         self.lines: dict[tuple[str, int], int] = {}
         self.skills: list[int] = []
         self.in_python = False
+        self.writes = any(writes(member.program) for member in members)
 
     # --- laws and values -------------------------------------------------------------------------
 
@@ -93,15 +99,20 @@ class Tables:
         self.cells.append(cell)
         return len(self.cells) - 1
 
-    def value(self, member: Member, plan: ValuePlan, place: int, declared: ValueType, fitted: Any) -> None:
-        """Add a value; `fitted` checks and fits one as the door of an instance does."""
+    def value(
+        self, member: Member, plan: ValuePlan, place: int, declared: ValueType, fitted: Any, is_input: bool = False
+    ) -> None:
+        """Add a value; `fitted` checks and fits one as the door of an instance does.
+
+        A number that is drawn for an input need not fit: that shows when it is drawn.
+        """
         draw = as_draw(plan.value) if not plan.unique else None
-        kind, law, first, n, low, high, tag = CONSTANT, 0, 0, 0, 0, 0, INTEGER
+        kind, law, first, n, low, high, tag, checked = CONSTANT, 0, 0, 0, 0, 0, INTEGER, 0
         if plan.unique:
             base = plan.value
-            if isinstance(base, str) and fitted(f"{base}-1") == f"{base}-1":
-                kind, first, tag = UNIQUE_TEXT, len(self.uniques), STRING
-                self.uniques.append(base)
+            if isinstance(base, (str, list, tuple)) and fitted(made_unique(base, 1)) == made_unique(base, 1):
+                kind, first, tag = UNIQUE, len(self.uniques), STRING if isinstance(base, str) else LIST
+                self.uniques.append(partial(made_unique, base))
             elif (
                 isinstance(base, int) and not isinstance(base, bool) and declared in (ValueType.INTEGER, ValueType.ANY)
             ):
@@ -113,8 +124,10 @@ class Tables:
         elif draw is None:
             first = self._cell(member, fitted(plan.value))
         else:
-            kind, law, first, n, low, high, tag = self._drawn(member, draw, declared, fitted)
-        self.values.append((plan.name_key, low, high, kind, place, law, first, n, tag))
+            kind, law, first, n, low, high, tag, checked = self._drawn(member, draw, declared, fitted)
+            if checked and not is_input:
+                raise _AsksPython
+        self.values.append((plan.name_key, low, high, kind, place, law, first, n, tag, checked))
 
     def _drawn(self, member: Member, draw: Draw, declared: ValueType, fitted: Any) -> tuple[int, ...]:
         real = declared is ValueType.NUMBER
@@ -124,18 +137,16 @@ class Tables:
             self.numbers += edges
             for value in values:
                 self._cell(member, fitted(value))
-            return CHOICE, law, first, len(values), 0, 0, INTEGER
+            return CHOICE, law, first, len(values), 0, 0, INTEGER, 0
         drawn = (
             sampling.lognormal(*draw.lognormal) if draw.lognormal else sampling.uniform(*(draw.number or (0.0, 1.0)))
         )
         # What lies between two ends that fit fits as well.
-        for end in draw.integer or (drawn(0.0), drawn(1.0 - 2.0**-53)):
-            if fitted(end) != end:
-                raise _AsksPython
+        checked = int(not all(_stays(end, fitted) for end in draw.integer or (drawn(0.0), drawn(1.0 - 2.0**-53))))
         if draw.integer is not None:
             low, high = draw.integer
-            return WHOLE, 0, 0, 0, low, high, NUMBER if real else INTEGER
-        return REAL, self.law(drawn), 0, 0, 0, 0, NUMBER
+            return WHOLE, 0, 0, 0, low, high, NUMBER if real else INTEGER, checked
+        return REAL, self.law(drawn), 0, 0, 0, 0, NUMBER, checked
 
     # --- plans -----------------------------------------------------------------------------------
 
@@ -155,7 +166,7 @@ class Tables:
                 except EvaluationFault:
                     raise _AsksPython from None
 
-            self.value(member, plan, names.index(name), variable.kind, fitted)
+            self.value(member, plan, names.index(name), variable.kind, fitted, is_input=True)
         for name, variable in program.variables.items():
             needed = variable.input and variable.initial is None and not variable.optional
             if needed and name not in given:
@@ -286,17 +297,20 @@ class Tables:
 
     # --- all together ----------------------------------------------------------------------------
 
-    def _arrivals(self, streams: list[ArrivalStream], has_mail: bool) -> tuple[dict[str, float], list[int]]:
+    def _arrivals(self, streams: list[ArrivalStream]) -> tuple[dict[str, float], list[int]]:
         """Settings of the arrivals of the root, and given times."""
         arrivals, root = self.scenario.arrivals, self.members[0]
-        settings: dict[str, float] = {"interval": IN_PYTHON, "batch": NONE}
+        settings: dict[str, float] = {"interval": IN_PYTHON, "batch": NONE, "names": NONE}
         drawn = arrivals.interval()
-        if len(streams) == 1 and not has_mail and (drawn is not None or arrivals.at is not None):
+        if len(streams) == 1 and not self.writes and (drawn is not None or arrivals.at is not None):
             first, end, asks = self._together(partial(self._inputs, root, streams[0].inputs))
             if not asks:
                 sizes, pace = arrivals.sizes(), arrivals.pace()
                 settings |= {"interval": NONE if drawn is None else self.law(drawn)}
                 settings |= {"first_input": first, "end_input": end}
+                if any(member.children for member in self.members):
+                    settings |= {"names": len(self.uniques)}
+                    self.uniques.append(str)
                 settings |= {"batch": NONE if sizes is None else self.law(sizes)}
                 if pace is not None:
                     settings |= {"first_piece": len(self.numbers), "n_pieces": len(pace.begins)}
@@ -306,10 +320,20 @@ class Tables:
         self.in_python = True
         return settings, []
 
-    def known(self, streams: list[ArrivalStream], has_mail: bool, most_steps: int) -> layout.Known:
-        """All that is given."""
-        scenario = self.scenario
-        arriving, times = self._arrivals(streams, has_mail)
+    def _children(self) -> list[int]:
+        """By row of a workflow that is run: the number of its member."""
+        children, numbers = list[int](), {id(member): number for number, member in enumerate(self.members)}
+        for member in self.members:
+            first_row = len(children)
+            children += [NONE] * len(member.program.rows)
+            for row, child in member.children.items():
+                children[first_row + row] = numbers[id(child)]
+        return children
+
+    def known(self, streams: list[ArrivalStream], most_steps: int, most_kin: tuple[int, int]) -> layout.Known:
+        """All that is given; `most_kin` is how deep instances start each other, and how many."""
+        scenario, handle = self.scenario, self.members[0].texts.handle
+        arriving, times = self._arrivals(streams)
         states, plans = self.states()
         pools, keeps = self._pools(), self._keeps()
         works, failures = self.works()
@@ -323,7 +347,9 @@ class Tables:
             block = 1 + head.n_regions, words, 2 * max(head.n_fields, head.n_variables)
             sizes = base, head.inbox_cells, *block, head.n_fields, front, head.n_regions, head.n_timers
             plan = (head.root, member.plan.patience, len(rows), len(cells))
-            members.append((len(programs), *sizes, *plan))
+            outputs = [name for name, variable in member.program.variables.items() if variable.output]
+            called = handle(member.program.workflow.name)
+            members.append((len(programs), *sizes, *plan, called, handle(outputs) if outputs else NONE))
             programs += member.program.rows
             rows += fresh.m
             cells += fresh.v
@@ -346,6 +372,10 @@ class Tables:
             "n_shared": sum(pool.by is not None for pool in self.pools.values()),
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
+            "writes": int(self.writes),
+            "most_depth": most_kin[0],
+            "most_relatives": most_kin[1],
+            "stopped_by": handle("parent"),
         }.items():
             settings[name] = number
         return layout.with_table(
@@ -372,10 +402,12 @@ class Tables:
                 "keeps": _table(keeps, layout.KEEP),
                 "skills": np.array(self.skills or [0], np.int64),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
-                "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag"),
+                "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag checked"),
                 "cells": to_array(self.cells or [Cell()], speed.CELL),
                 "numbers": np.array([*self.numbers, 0.0]),
                 "times": np.array([*times, 0], np.int64),
+                "children": np.array(self._children(), np.int64),
+                "endings": np.array([handle(child_error(status)) for status in STATUSES], np.int64),
             },
         )
 
@@ -386,6 +418,14 @@ def _all_fit(plan: ValuePlan, shape: Shape) -> None:
     bounded = shape.minimum is not None or shape.maximum is not None or shape.values is not None or shape.deep
     if (draw is not None and draw.choice is None and shape.values is not None) or (plan.unique and bounded):
         raise _AsksPython
+
+
+def _stays(value: Any, fitted: Callable[[Any], Any]) -> bool:
+    """Whether a value fits as it is."""
+    try:
+        return bool(fitted(value) == value)
+    except _AsksPython:
+        return False
 
 
 def _field(field: FieldType) -> Callable[[Any], Any]:

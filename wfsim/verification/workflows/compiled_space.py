@@ -107,7 +107,7 @@ class CompiledSearch:
         self._first_edges = edges
         self._first_before = before
         self._n_first = n_expanded
-        self._spread = Spread([texts])
+        self._spread = Spread(texts)
         self._templates: list[Stimulus] = []
         self._payloads: list[Cell] = []
         self._spare, self._outputs = 16, 64

@@ -245,17 +245,8 @@ def _put_question(p: Any, work: Any) -> Any:
     tally = work.o.tally[0]
     w = work.words
     w[0], w[1], w[2], w[3], w[4] = tally.question, tally.left, tally.right, tally.state, tally.payload
-    n = 0
-    if tally.question < speed.RESULTS_QUESTION:
-        n = p[0].n_variables + (p[0].n_fields if tally.payload else 0)
-    else:
-        n = speed.PER_ITEM * tally.left
-        # Of the first cell of each item only one word is written.
-        for k in range(0, n, speed.PER_ITEM):
-            work.o_cells[k, TAG] = 0
-            work.o_cells[k, REAL] = 0
     at = QUESTION
-    for k in range(n):
+    for k in range(p[0].n_variables + (p[0].n_fields if tally.payload else 0)):
         w[at], w[at + 1], w[at + 2] = work.o_cells[k, TAG], work.o_cells[k, WHOLE], work.o_cells[k, REAL]
         at += 3
     return at
@@ -271,7 +262,7 @@ def _answer(known: Any, work: Any, found: Any, state: Any, n: Any, n_asked: Any)
     if question >= speed.MADE_QUESTION:
         return MADE
     answer = work.o.answers[n]
-    if known.choice.shape[0] > 0 and question < speed.RESULTS_QUESTION:
+    if known.choice.shape[0] > 0:
         chosen = work.script[n_asked] if n_asked < state[SCRIPT] else 0
         given = known.choices[known.choice[question] + chosen]
     else:
@@ -412,7 +403,7 @@ def _happen(known: Any, work: Any, found: Any, state: Any) -> Any:
         why = _answer(known, work, found, state, n_answers, n_asked)
         if why != DONE:
             return why
-        if known.choice.shape[0] > 0 and tally.question < speed.RESULTS_QUESTION:
+        if known.choice.shape[0] > 0:
             work.asked[n_asked] = known.choice[tally.question + 1] - known.choice[tally.question]
             n_asked += 1
         n_answers += 1

@@ -1,0 +1,214 @@
+"""Children: how they are conceived and stopped, and what their parents are told (M4.4), as `relations` does it.
+
+A child lies in its slot with its inputs from the step on that starts it. Its own first step follows once all effects of
+that step are carried out (`Run.after`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wfsim.semantics.addresses import copy_rows, rows_from
+from wfsim.semantics.codes import (
+    COMMANDS,
+    COMPLETED,
+    FAILED,
+    INBOX,
+    KEY_VALUE,
+    MAKE_OBJECT,
+    NONE,
+    NULL,
+    OBJECT,
+    START,
+    SUCCESS,
+    T_TERMINATE,
+)
+from wfsim.semantics.later import njit
+from wfsim.semantics.rows import RESULT
+from wfsim.semantics.speed import keep_cell, make
+from wfsim.simulation.calendar import Order
+from wfsim.simulation.compiled.areas import load, store
+from wfsim.simulation.compiled.calendar import push
+from wfsim.simulation.compiled.cases import bear, begin_case, free_slot, vacate
+from wfsim.simulation.compiled.layout import CHILD_ENDS, STOPS
+
+_njit = njit(nogil=True, error_model="numpy")
+
+admit: Any = None
+mix_key: Any = None
+"""Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
+
+CONCEIVED, NO_NAME, NO_SLOT, LACKS, WITHOUT_END = range(5)
+"""What became of a start: it is one, or first something is lacking: the name of the parent, a slot, what the step's
+output says; or Python has to note that instances start each other without end."""
+
+_CONTROL, _RESULT = int(Order.CONTROL), int(Order.RESULT)
+_CANCEL, _TERMINATE = COMMANDS.index("cancel"), COMMANDS.index("terminate")
+
+
+@_njit
+def found_family(k: Any, r: Any, slot: int) -> Any:
+    """The family of an instance, from now on if it has had none."""
+    s, case = r.state[0], r.cases[slot]
+    if case.family < 0:
+        case.family = s.free_family
+        family = r.families[case.family]
+        s.free_family = family.next
+        s.n_families += 1
+        family.n_open = 1
+        # What comes from outside, but is not of the root, is numbered with the children.
+        family.n = 1 if case.number >= k.settings[0].first_child else 0
+    return r.families[case.family]
+
+
+@_njit
+def fill_inputs(k: Any, r: Any, o: Any, slot: int, seq: int) -> Any:
+    """Put the values of a record into the variables of a fresh instance; False if the start is to be refused (M7.2)."""
+    case = r.cases[slot]
+    given, cells, p = k.members[case.member], r.areas[case.member].v, rows_from(k.p, case.first_row)
+    first, n = p[0].first_variable, p[0].n_variables
+    for at in range(o.tally[0].values):
+        value = o.values[at]
+        if value.seq != seq or value.name == KEY_VALUE:
+            continue
+        which = 0
+        while which < n and not (p[first + which].input and p[first + which].name == value.name):
+            which += 1
+        if which == n:
+            return False
+        keep_cell(value, r.v[cells + which])
+        if admit(p, r.v, o, first + which, cells + which, 1) >= 0:
+            return False
+    for which in range(n):
+        row = p[first + which]
+        if row.input and not row.optional and r.v[cells + which].tag == NULL and k.v[given.v + which].tag == NULL:
+            return False
+    return True
+
+
+@_njit
+def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
+    """A child gets its number, and what it starts with."""
+    s, given, case, tally = r.state[0], k.settings[0], r.cases[slot], o.tally[0]
+    member = k.children[case.first_row + effect.activity]
+    if case.name < 0:
+        return NO_NAME
+    family = found_family(k, r, slot)
+    if case.depth >= given.most_depth or family.n >= given.most_relatives:
+        if not s.endless:
+            s.endless = family.n + 1
+            return WITHOUT_END
+        s.n_others += 1
+        family.n += 1
+        tell_parent(r, slot, effect.activity_id, FAILED, 0, NONE)
+        return CONCEIVED
+    child = free_slot(k, r, member)
+    if child < 0:
+        return NO_SLOT
+    key = mix_key(case.key, 0, effect.activity_id)
+    begin_case(k, r, child, given.first_child + s.n_others, key)
+    tally.owner, tally.question = member, NONE
+    fits = fill_inputs(k, r, o, child, effect.seq)
+    if tally.question >= 0:
+        vacate(r, child)
+        load(k, r, slot)
+        return LACKS
+    store(k, r, child, True)
+    s.n_others += 1
+    family.n += 1
+    bear(r, slot, child)
+    r.cases[child].activation = effect.activity_id
+    row = r.after[s.end_after]
+    row.slot, row.bad = child, not fits
+    s.end_after += 1
+    load(k, r, slot)
+    return CONCEIVED
+
+
+@_njit
+def next_child(k: Any, r: Any) -> Any:
+    """The child that is next to start, with its stimulus in its area; -1 if it is refused for bad input."""
+    s = r.state[0]
+    row = r.after[s.first_after]
+    s.first_after += 1
+    if s.first_after == s.end_after:
+        s.first_after, s.end_after = 0, 0
+    if row.bad:
+        refuse(r, row.slot)
+        return NONE
+    load(k, r, row.slot)
+    case = r.cases[row.slot]
+    at = r.areas[case.member].m + INBOX
+    copy_rows(r.m, at, k.box, 0, 1)
+    inbox = r.m[at]
+    inbox.kind, inbox.time, inbox.sender = START, s.now, case.parent_name
+    return row.slot
+
+
+@_njit
+def refuse(r: Any, slot: int) -> None:
+    """M7.2: a child does not start; its parent takes that for a failure."""
+    case = r.cases[slot]
+    tell_parent(r, case.parent, case.activation, FAILED, 0, NONE)
+    vacate(r, slot)
+
+
+@_njit
+def note_birth(r: Any, slot: int) -> None:
+    """Somebody is told of a child that starts."""
+    s, case = r.state[0], r.cases[slot]
+    birth = r.births[s.n_births]
+    s.n_births += 1
+    birth.number, birth.parent, birth.parent_name = case.number, case.born_by, case.parent_name
+    birth.activation = case.activation
+
+
+@_njit
+def tell_parent(r: Any, parent: int, activation: int, status: int, outcome: int, result: int) -> None:
+    """M6.3: how a child ended comes with the results, in a later step; nobody is told for whom it is too late."""
+    if parent >= 0:
+        about = (activation, status, outcome, result)
+        push(r, r.state[0].now, _RESULT, CHILD_ENDS, parent, r.cases[parent].epoch, about)
+
+
+@_njit
+def end_child(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
+    """A child has closed; False if its result has to be made first, as the step's output says."""
+    case, tally, n = r.cases[slot], o.tally[0], 0
+    if case.parent < 0:
+        return True
+    result, names = NONE, k.members[case.member].outputs
+    if names >= 0:
+        for at in range(tally.values):
+            if o.values[at].seq == effect.seq:
+                keep_cell(o.values[at], r.door_v[n])
+                n += 1
+        tally.owner, tally.question = case.member, NONE
+        make(r.door_v, o, MAKE_OBJECT, names, 0, n, n)
+        if tally.question >= 0:
+            return False
+        result = r.door_v[n].whole
+    tell_parent(r, case.parent, case.activation, effect.status, effect.outcome, result)
+    return True
+
+
+@_njit
+def stop_child(r: Any, slot: int, effect: Any) -> None:
+    """A child is told to stop, if it is still there."""
+    child = r.cases[slot].first_child
+    while child >= 0 and r.cases[child].activation != effect.activity_id:
+        child = r.cases[child].after
+    if child >= 0:
+        command = _TERMINATE if effect.reason == T_TERMINATE else _CANCEL
+        push(r, r.state[0].now, _CONTROL, STOPS, child, r.cases[child].epoch, (command, 0, 0, 0))
+
+
+@_njit
+def fill_child_ended(k: Any, r: Any, entry: Any, inbox: Any, cells: int) -> None:
+    """The stimulus that tells a parent how its child ended."""
+    inbox.serial, inbox.command, inbox.policy = entry.a, entry.b, entry.c
+    if entry.b != COMPLETED or entry.c != SUCCESS:
+        inbox.error_type = k.endings[entry.b]
+    if entry.d >= 0:
+        result = r.v[cells + RESULT]
+        result.tag, result.whole, result.real = OBJECT, entry.d, 0.0
