@@ -379,7 +379,7 @@ class CompiledSimulation:
 
 
 def _compiling() -> None:
-    announce_compiling("the simulator", "a quarter of a minute")
+    announce_compiling("the simulator", "half a minute to a minute")
 
 
 @contextmanager
