@@ -45,11 +45,10 @@ frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have ch
 
 test-kills: frontend  ## processes are killed while orders run (KILLS=400), and 200 simulated days of an engine
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' \
-	  tests/runtime_kill tests/property/test_simulated_engine.py
+	  tests/runtime_kill tests/property/test_simulated_engine.py::test_nothing_is_lost_and_nothing_happens_twice
 
 test-long: test-kills  ## the tests that `make test` leaves out because they take long (tests/long.txt): a quarter of an hour
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill \
-	  --ignore=tests/property/test_simulated_engine.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill
 	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 
 test-hosts: frontend  ## live widgets in Notebook 7, Voila and marimo, in Chromium; installs these
