@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from wfsim.semantics.codes import (
     RECORD_KINDS,
 )
 from wfsim.semantics.compile import compile_workflow
-from wfsim.simulation.compiled.columns import Spelled, columns
+from wfsim.simulation.compiled.columns import Logged, Spelled, columns
 from wfsim.simulation.compiled.log import ERRORS, MESSAGES, MOVES, OF_ATTEMPTS
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 
@@ -115,3 +116,18 @@ def test_rows_of_several_chunks_come_by_case_with_every_column_and_value(name: s
     assert told.real.tolist() == np.where(real, values["bits"], 0).tolist()
     assert real.any() == has_reals
     assert len(values) > len(rows) / 3
+
+
+def test_the_addresses_that_are_called_with_are_of_what_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunk = chunks_of("incident_response")[0]
+    n, called = len(chunk.log), []
+
+    def call(logged: int, *others: int) -> None:
+        # Whatever was let go is taken for something else by now.
+        others_now = [np.full(2 * (len(Logged._fields) - 1), -1, np.int64) for _ in range(1_000)]
+        called.append((ctypes.c_int64.from_address(logged).value, len(others_now)))
+
+    monkeypatch.setattr("wfsim.simulation.compiled.columns.SPELL", call)
+    places, value_places = np.arange(n, dtype=np.int32), np.arange(len(chunk.values), dtype=np.int32)
+    columns([chunk[:2]], places, value_places, np.zeros(len(chunk.paths), np.int32))
+    assert called == [(chunk.log.ctypes.data, 1_000)]

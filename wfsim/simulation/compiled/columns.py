@@ -176,13 +176,15 @@ def columns(
     first = first_value = 0
     for rows, kept in parts:
         end, end_value = first + len(rows), first_value + len(kept)
-        logged = {
+        arrays = {
             "log": rows,
             "values": kept,
             "place": places[first:end],
             "value_place": value_places[first_value:end_value],
             "nodes": nodes,
         }
-        SPELL(*_arguments(layout.with_table(Logged, logged), spelled, values))
+        # What is called gets the address of its table: it must last until then.
+        logged = layout.with_table(Logged, arrays)
+        SPELL(*_arguments(logged, spelled, values))
         first, first_value = end, end_value
     return spelled, values
