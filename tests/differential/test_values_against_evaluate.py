@@ -38,10 +38,11 @@ from wfsim.model.values import EvaluationFault
 from wfsim.model.workflow import Workflow
 from wfsim.semantics import stack, values
 from wfsim.semantics.codes import FAULT, NONE, OP_ASK, OP_END
-from wfsim.semantics.compile import _Compiler, compile_workflow
+from wfsim.semantics.compile import _Compiler, _Same, compile_workflow
 from wfsim.semantics.expression_code import ExpressionCode, Place
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
+from wfsim.semantics.texts import Texts
 from wfsim.verification.workflows.conditions.literals import number_of, text_of
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term, constant
@@ -150,7 +151,7 @@ FRAME = Workflow(
 
 def compiled(expression: Expression) -> tuple[Instance, int, int]:
     """An instance whose program holds the expression; the row of its code, and how many questions it asks."""
-    compiler = _Compiler((FRAME,), {}, erased=False, symbolic=False)
+    compiler = _Compiler((_Same(FRAME),), (), erased=False, symbolic=False, texts=Texts())
     sheet, declared, actions = compiler.sheet, compiler.declared, compiler.actions
     fields = declared.fields["e"]
     code = ExpressionCode(sheet.texts, sheet.host, declared.variable_index, Place(fields), kind_of=actions.kind_of)

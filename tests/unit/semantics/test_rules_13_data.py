@@ -329,5 +329,5 @@ def test_m13_4_what_a_waiting_flight_has_set_is_gone_too() -> None:
 
 @pytest.mark.parametrize("key", ["input", "output"])
 def test_m13_4_a_transient_variable_is_neither_given_nor_part_of_the_result(key: str) -> None:
-    with pytest.raises(DefinitionError, match=f"a transient variable lives for one step .*no {key}"):
+    with pytest.raises(DefinitionError, match=f"a transient variable lives for one step .*cannot be {key}"):
         workflow(["a"], [], variables={"mark": {"type": "string", "transient": True, key: True}})
