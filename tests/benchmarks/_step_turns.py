@@ -1,0 +1,41 @@
+"""The step of one source tree, a turn whenever asked: `python _step_turns.py MODELS NAME …`, speeds and names on stdin.
+
+It is run with an earlier tree on the path too, so it uses nothing but names that both have.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import wfsim as wf
+from wfsim.semantics.compile import compile_workflow
+from wfsim.simulation.compiled.run import CompiledSimulation
+from wfsim.simulation.engine import Simulation
+
+CASES = {"python": 100, "compiled": 8_000}
+
+
+def main(models: Path, names: list[str]) -> None:
+    """Answer each line `speed name` with the processor time of a run in microseconds, and its records."""
+    programs, scenarios = {}, {}
+    for name in names:
+        workflow = wf.load(models / f"{name}.yaml")
+        programs[name] = compile_workflow(workflow)
+        scenarios[name] = wf.load_scenario(models / f"{name}.scenario.yaml")
+        CompiledSimulation(programs[name], scenarios[name].changed(seed=7, cases=100), sink=lambda chunk: False).run()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        speed, name = line.split()
+        scenario = scenarios[name].changed(seed=7, cases=CASES[speed])
+        found = []
+        start = time.process_time()
+        if speed == "python":
+            sink = lambda number, instance, output: found.append(len(output.records))  # noqa: E731
+            Simulation(programs[name], scenario, sink=sink).run()
+        else:
+            CompiledSimulation(programs[name], scenario, sink=lambda chunk: bool(found.append(len(chunk.log)))).run()
+        print((time.process_time() - start) * 1e6, sum(found), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
