@@ -9,7 +9,8 @@ from pathlib import Path
 
 import wfsim as wf
 from wfsim.semantics.compile import compile_workflow
-from wfsim.simulation.compiled.run import CompiledSimulation
+from wfsim.semantics.program import Program
+from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.engine import Simulation
 
 CASES = {"python": 100, "compiled": 8_000}
@@ -26,15 +27,24 @@ def main(models: Path, names: list[str]) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         speed, name = line.split()
-        scenario = scenarios[name].changed(seed=7, cases=CASES[speed])
-        found = []
         start = time.process_time()
-        if speed == "python":
-            sink = lambda number, instance, output: found.append(len(output.records))  # noqa: E731
-            Simulation(programs[name], scenario, sink=sink).run()
-        else:
-            CompiledSimulation(programs[name], scenario, sink=lambda chunk: bool(found.append(len(chunk.log)))).run()
-        print((time.process_time() - start) * 1e6, sum(found), flush=True)
+        records = _records(speed, programs[name], scenarios[name].changed(seed=7, cases=CASES[speed]))
+        print((time.process_time() - start) * 1e6, records, flush=True)
+
+
+def _records(speed: str, program: Program, scenario: wf.Scenario) -> int:
+    """Run, and count."""
+    found: list[int] = []
+
+    def count(chunk: Chunk) -> bool:
+        found.append(len(chunk.log))
+        return False
+
+    if speed == "python":
+        Simulation(program, scenario, sink=lambda number, instance, output: found.append(len(output.records))).run()
+    else:
+        CompiledSimulation(program, scenario, sink=count).run()
+    return sum(found)
 
 
 if __name__ == "__main__":

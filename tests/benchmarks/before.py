@@ -1,4 +1,4 @@
-"""The step at both speeds against that of an earlier commit, by turns: what the language has gained since costs nothing.
+"""The step at both speeds against that of an earlier commit, by turns: what the language has gained since, and costs.
 
 `python -m tests.benchmarks.before [COMMIT]`. Both run the models of the earlier commit that both simulate to the same
 number of records, each in a process of its own, one turn each and again. What a turn takes over the turn of the other
@@ -34,7 +34,8 @@ class _Side:
             subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         )
         inside.callback(self._process.kill)
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._asks, self._says = self._process.stdin, self._process.stdout
 
     def wait(self) -> None:

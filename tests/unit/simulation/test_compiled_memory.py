@@ -105,3 +105,14 @@ def test_what_a_run_took_is_free_as_soon_as_nobody_has_it(engine: type, name: st
         assert there() is None
     finally:
         gc.enable()
+
+
+def test_a_history_keeps_nothing_of_the_run_that_wrote_it() -> None:
+    workflow = wf.example("order_processing")
+    gc.collect()
+    gc.disable()
+    try:
+        with wf.simulate(workflow, cases=50, engine="compiled", progress=False):
+            assert not [one for one in gc.get_objects() if isinstance(one, CompiledSimulation)]
+    finally:
+        gc.enable()
