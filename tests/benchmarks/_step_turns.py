@@ -1,5 +1,6 @@
 """The step of one source tree, a turn whenever asked: `python _step_turns.py MODELS NAME …`, speeds and names on stdin.
 
+The speed `alone` is the compiled step without a calendar, and takes the workflow of the benchmark two_speeds.
 It is run with an earlier tree on the path too, so it uses nothing but names that both have.
 """
 
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import wfsim as wf
+from tests.benchmarks.two_speeds import compiled_case
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.program import Program
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
@@ -27,6 +29,10 @@ def main(models: Path, names: list[str]) -> None:
     print("ready", flush=True)
     for line in sys.stdin:
         speed, name = line.split()
+        if speed == "alone":
+            seconds, records = compiled_case()
+            print(seconds * 1e6, records, flush=True)
+            continue
         start = time.process_time()
         records = _records(speed, programs[name], scenarios[name].changed(seed=7, cases=CASES[speed]))
         print((time.process_time() - start) * 1e6, records, flush=True)
