@@ -21,7 +21,8 @@ WITH roots AS (
     SELECT run, "case", started, closed FROM cases WHERE workflow = 0 AND parent_case IS NULL
 ),
 asked AS (
-    SELECT s.run, s.sla, s.within, s.from_state, s.until_state, b.code AS begins, e.code AS ends
+    SELECT row_number() OVER () AS number, s.run, s.sla, s.within, s.from_state, s.until_state, b.code AS begins,
+        e.code AS ends
     FROM ({asked}) s JOIN runs r ON r.run = s.run
     LEFT JOIN state_names b ON b.name = s.from_state
     LEFT JOIN state_names e ON e.name = s.until_state
@@ -32,24 +33,31 @@ spans AS (
     FROM roots r LEFT JOIN horizons h ON h.run = r.run GROUP BY r.run
 ),
 entries AS (
-    SELECT y.run, y."case", y.state, y.entered FROM history.main.stay_rows y
-    SEMI JOIN (SELECT run, unnest([begins, ends]) AS state FROM asked) a ON a.run = y.run AND a.state = y.state
+    SELECT m.number, m.is_end, y."case", y.entered FROM history.main.stay_rows y
+    JOIN (SELECT number, run, unnest([begins, ends]) AS state, unnest([false, true]) AS is_end FROM asked) m
+    ON m.run = y.run AND m.state = y.state
     WHERE y.workflow = 0 AND y.entered < range_until()
 ),
+firsts AS (
+    SELECT number, "case", min(entered) FILTER (NOT is_end) AS begun, min(entered) FILTER (is_end) AS ended
+    FROM entries GROUP BY number, "case"
+),
 begun AS (
-    SELECT a.run, a.sla, a.until_state, a.ends, r."case", r.closed, a.within,
-        if(a.from_state IS NULL, r.started, e.first) AS begun
-    FROM asked a JOIN roots r ON r.run = a.run
-    LEFT JOIN (SELECT run, "case", state, min(entered) AS first FROM entries GROUP BY run, "case", state) e
-    ON e.run = r.run AND e."case" = r."case" AND e.state = a.begins
+    SELECT a.run, a.number, a.sla, a.within, a.until_state, r."case", r.closed, f.ended AS first_ended,
+        if(a.from_state IS NULL, r.started, f.begun) AS begun
+    FROM asked a JOIN roots r ON r.run = a.run LEFT JOIN firsts f ON f.number = a.number AND f."case" = r."case"
+),
+again AS (
+    SELECT b.number, b."case", min(e.entered) AS ended
+    FROM (FROM begun WHERE first_ended < begun) b
+    JOIN entries e ON e.number = b.number AND e."case" = b."case" AND e.is_end AND e.entered >= b.begun
+    GROUP BY b.number, b."case"
 ),
 ended AS (
     SELECT b.run, b.sla, b."case", b.begun, b.within, b.closed,
-        if(any_value(b.until_state) IS NULL, b.closed, min(e.entered)) AS ended
-    FROM begun b LEFT JOIN entries e
-    ON e.run = b.run AND e."case" = b."case" AND e.state = b.ends AND e.entered >= b.begun
-    WHERE b.begun IS NOT NULL
-    GROUP BY b.run, b.sla, b."case", b.begun, b.within, b.closed
+        CASE WHEN b.until_state IS NULL THEN b.closed WHEN b.first_ended >= b.begun THEN b.first_ended ELSE g.ended END
+            AS ended
+    FROM begun b LEFT JOIN again g ON g.number = b.number AND g."case" = b."case" WHERE b.begun IS NOT NULL
 )
 SELECT e.run, e.sla, e."case", e.begun, business_due(e.begun, e.within) AS due, e.ended,
     if(s.has_open AND business_time(e.begun, s.horizon) < e.within, NULL,

@@ -180,15 +180,15 @@ def ranked_paths(cases: str, split: bool) -> str:
     own = "run, workflow, " if split else ""
     partition = "PARTITION BY g.run, g.workflow" if split else ""
     return f"""
-WITH waits AS MATERIALIZED (
+WITH waits AS (
     SELECT run, "case", sum(business_time(scheduled, scheduled + wait)) AS waited
-    FROM history.main.attempt_rows WHERE wait IS NOT NULL GROUP BY run, "case"
+    FROM history.main.attempt_rows WHERE wait > 0 GROUP BY run, "case"
 ),
 taken AS (
     SELECT c.*, business_time(started, closed) AS duration, if(k.run IS NULL, NULL, coalesce(w.waited, 0)) AS waited
     FROM (SELECT * FROM cases WHERE closed IS NOT NULL AND {cases}) c
     LEFT JOIN waits w ON w.run = c.run AND w."case" = c."case"
-    LEFT JOIN (SELECT DISTINCT run FROM waits) k ON k.run = c.run
+    LEFT JOIN (SELECT DISTINCT run FROM history.main.attempt_rows WHERE wait IS NOT NULL) k ON k.run = c.run
 ),
 grouped AS (
     SELECT {own}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time,
