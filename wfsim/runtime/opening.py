@@ -100,6 +100,11 @@ def open_engine(
         concurrency=concurrency,
         polling=polling,
     )
+    return begun(engine, functions)
+
+
+def begun(engine: Engine, functions: Mapping[str, Python] | None = None) -> Engine:
+    """Let things happen in an engine that was assembled, with these functions in Python; if it cannot, it is closed."""
     try:
         engine.core.families.give(functions)
         engine.run()
