@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import os
+import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.arguments import expect_seconds
+from wfsim.errors import RunStopped, UnknownExecution, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
@@ -16,6 +18,7 @@ from wfsim.model.workflow import Workflow
 
 from .core import Core
 from .database import Database
+from .executions import Execution, execution_in
 from .explain import Explanation, explain
 from .feed import Feed
 from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
@@ -32,7 +35,7 @@ from .presence import LEASE
 from .pulled import Check, Pulled, check
 from .retention import BATCH, Retained, retain
 from .sending import Answer, payload_copy
-from .stimuli import begin, complete, control, fail, heartbeat, send
+from .stimuli import attempt_key, begin, complete, control, fail, heartbeat, send
 from .webhooks import Webhooks
 from .workplace import Workplace
 
@@ -68,6 +71,7 @@ class Engine(AnyEngine[Run]):
         self.workplace = workplace
         self._closed = False
         self._pulled: Pulled | None = None
+        self._history_door = threading.Lock()
         self._finalizer = weakref.finalize(self, _let_go, workplace, core.database)
 
     @property
@@ -144,18 +148,6 @@ class Engine(AnyEngine[Run]):
         metadata: Mapping[str, Value] | None = None,
         priority: int = 0,
     ) -> Run:
-        """Start an instance; see `AnyEngine.start`.
-
-        Parameters
-        ----------
-        priority
-            Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
-
-        Raises
-        ------
-        StartRefused
-            Of an engine in memory, also for a function that is missing; nothing was stored.
-        """
         self.raise_if_stopped()
         if isinstance(workflow, Workflow):
             self.publish(workflow)
@@ -439,6 +431,16 @@ class Engine(AnyEngine[Run]):
         self.raise_if_stopped()
         return heartbeat(self.core, correlation_id, detail)
 
+    def execution(self, correlation_id: str) -> Execution:
+        key = attempt_key(correlation_id)
+        with self.core.database.reading() as rows:
+            found = execution_in(rows.records(key[0]), key)
+            if found is None and rows.read(key[0]) is None:
+                raise self.core.no_instance(rows, key[0])
+        if found is None:
+            raise UnknownExecution(f"{key[0]!r} has not scheduled attempt {key[2]} of activity {key[1]}.")
+        return found
+
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         with self.core.database.reading() as rows:
             row = rows.read(id)
@@ -457,16 +459,34 @@ class Engine(AnyEngine[Run]):
 
         It lies in memory, in a DuckDB of this process; `follow_history` keeps it in a file.
         """
-        if self._pulled is None:
-            self._pulled = Pulled(self.core)
-        return self._pulled.history()
+        return self._pulling().history()
 
     def follow_history(self, path: str | os.PathLike[str]) -> History:
         """The same in a DuckDB file, which goes on where it was when it was last followed."""
-        if self._pulled is not None:
-            self._pulled.close()
-        self._pulled = Pulled(self.core, path)
-        return self._pulled.history()
+        self.keep_history(path)
+        return self.history
+
+    def keep_history(self, path: str | os.PathLike[str]) -> None:
+        """From the next question on the history lies in this DuckDB file; nothing is pulled before."""
+        with self._history_door:
+            if self._pulled is not None:
+                self._pulled.close()
+            self._pulled = Pulled(self.core, path)
+
+    def catch_up(self, seconds: float) -> bool:
+        """Bring the history up to date for about so long; whether nothing is missing then.
+
+        A question does so by itself, however long it takes. Who cannot wait asks this first, again and again: what has
+        been pulled stays.
+        """
+        expect_seconds("seconds", seconds)
+        return self._pulling().refresh(seconds)
+
+    def _pulling(self) -> Pulled:
+        with self._history_door:
+            if self._pulled is None:
+                self._pulled = Pulled(self.core)
+            return self._pulled
 
     @property
     def stuck(self) -> dict[str, str]:
