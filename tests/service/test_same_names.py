@@ -355,6 +355,18 @@ def test_what_cannot_be_sent_is_told(engine: Any) -> None:
     assert run.state == "created"
 
 
+def test_several_statuses_may_be_asked_for_together(engine: Any) -> None:
+    for name, event in (("a", "ring"), ("b", "drop")):
+        engine.start("order", {"total": 3}, id=name).send(event)
+    engine.start("order", {"total": 3}, id="c").cancel()
+    assert {each.id for each in engine.list(status=["open", "completed"])} == {"a", "b"}
+    with pytest.raises(WfsimError, match="Statuses: open, created, running"):
+        engine.list(status=["open", "none"])
+    assert engine.children("a") == []
+    with pytest.raises(UnknownInstance):
+        engine.children("nobody")
+
+
 def test_who_works_what_waits_and_what_comes_next(engine: Any, clock: ManualClock) -> None:
     assert engine.workers == []
     run = engine.start("order", {"total": 3}, id="o")

@@ -103,7 +103,10 @@ def limits(
     if changes:
         known.set(namespace, replace(known.list().get(namespace, Allowance()), **changes))
     rows = [[name, str(each)] for name, each in known.list().items()]
-    show_table(out, "", rows, [("namespace", False), ("allowed", False)])
+    if rows:
+        show_table(out, "", rows, [("namespace", False), ("allowed", False)])
+    else:
+        _say("Nothing was set: all are as each process was started.")
 
 
 def _number(option: str, text: str, kind: Callable[[str], N]) -> N | None:

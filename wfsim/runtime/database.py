@@ -74,6 +74,8 @@ class Database:
         self.in_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")
         # Of SQLite one process writes at a time anyway: its threads queue here, and not in its sleeping busy handler.
         self._turn = threading.RLock()
+        if self.is_sqlite and parsed.host:
+            raise EngineError(f"{url!r} lacks a slash: a file is sqlite:///{parsed.host}, a whole path sqlite:////….")
         if self.in_memory:
             self.engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         elif self.is_sqlite:

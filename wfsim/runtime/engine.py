@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from wfsim.arguments import expect_seconds
+from wfsim.arguments import expect, expect_seconds, expect_whole, listed_in
 from wfsim.errors import RunStopped, UnknownExecution, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
@@ -34,7 +34,7 @@ from .permissions import Permissions
 from .presence import LEASE
 from .pulled import Check, Pulled, check
 from .retention import BATCH, Retained, retain
-from .sending import Answer, payload_copy
+from .sending import Answer, named, payload_copy
 from .stimuli import attempt_key, begin, complete, control, fail, heartbeat, send
 from .webhooks import Webhooks
 from .workplace import Workplace
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
 
+    from .rows import InstanceRow
+    from .sql_rows import SqlRows
 
 _AT_WORK: set[Engine] = set()
 """Workers of this process: others rely on them, whether somebody here holds them or not. They end with `close`."""
@@ -116,6 +118,7 @@ class Engine(AnyEngine[Run]):
         EngineError
             As `limits` does.
         """
+        expect(limits, QueueLimits, "set_queue takes limits", "Give wf.QueueLimits(concurrency=5).")
         self.workplace.set_limits(group, limits)
 
     # --- definitions -----------------------------------------------------------------------------
@@ -166,14 +169,17 @@ class Engine(AnyEngine[Run]):
 
     def get(self, id: str) -> Run:
         with self.core.database.reading() as rows:
-            row = rows.read(str(id))
-            if row is None:
-                raise self.core.no_instance(rows, str(id))
-        return Run(self, row)
+            return Run(self, self._read(rows, id))
+
+    def _read(self, rows: SqlRows, id: str) -> InstanceRow:
+        row = rows.read(named(id))
+        if row is None:
+            raise self.core.no_instance(rows, id)
+        return row
 
     def exists(self, id: str) -> bool:
         with self.core.database.reading() as rows:
-            return rows.read(id) is not None
+            return rows.read(named(id)) is not None
 
     def called(self, prefix: str) -> builtins.list[Listed]:
         """The roots whose ids begin like that, in order of their ids."""
@@ -191,7 +197,7 @@ class Engine(AnyEngine[Run]):
 
     def children(self, id: str) -> builtins.list[Run]:
         with self.core.database.reading() as rows:
-            found = children(rows, id)
+            found = children(rows, self._read(rows, id).id)
         return [Run(self, row) for row in found]
 
     def list(
@@ -231,10 +237,13 @@ class Engine(AnyEngine[Run]):
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
+        expect_whole("after", after, least=0)
+        if limit is not None:
+            expect_whole("limit", limit, least=0)
         with self.core.database.reading() as rows:
-            found = rows.told_records(id, after, limit, event_id)
-            if not found and rows.read(id) is None:
-                raise self.core.no_instance(rows, id)
+            found = rows.told_records(named(id), after, limit, event_id)
+            if not found:
+                self._read(rows, id)
         return found
 
     def feed(self, since: int | None = None) -> Feed:
@@ -257,6 +266,7 @@ class Engine(AnyEngine[Run]):
             return backlog(rows)
 
     def due(self, limit: int = 100) -> builtins.list[Due]:
+        expect_whole("limit", limit)
         with self.core.database.reading() as rows:
             return dues(rows, self.core.clock.now(), limit)
 
@@ -326,7 +336,10 @@ class Engine(AnyEngine[Run]):
         metadata: Mapping[str, Value] | None = None,
     ) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
-        for each in ids:
+        every = listed_in(ids, "control_all takes ids of instances", "Give a list of them.")
+        for each in every:
+            named(each)
+        for each in every:
             try:
                 found[each] = self.control(each, command, reason, command_id=command_id, metadata=metadata)
             except UnknownInstance:
@@ -442,12 +455,10 @@ class Engine(AnyEngine[Run]):
         return found
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
+        given = None if payload is None else payload_copy(payload, {})
         with self.core.database.reading() as rows:
-            row = rows.read(id)
-            if row is None:
-                raise self.core.no_instance(rows, id)
-            instance = rebuilt(rows, row, self.core.families)
-        found = explain(instance, name, payload, self.core.clock.now())
+            instance = rebuilt(rows, self._read(rows, id), self.core.families)
+        found = explain(instance, name, given, self.core.clock.now())
         held = self.workplace.means.breakers.held(self.core.clock.now()).get(id)
         if held is not None:
             found.reasons.append(f"{held[0].upper()}{held[1:]}.")
@@ -469,9 +480,12 @@ class Engine(AnyEngine[Run]):
     def keep_history(self, path: str | os.PathLike[str]) -> None:
         """From the next question on the history lies in this DuckDB file; nothing is pulled before."""
         with self._history_door:
-            if self._pulled is not None:
-                self._pulled.close()
+            before = self._pulled
+            if before is not None and before.path == os.path.realpath(path):
+                return
             self._pulled = Pulled(self.core, path)
+            if before is not None:
+                before.close()
 
     def catch_up(self, seconds: float) -> bool:
         """Bring the history up to date for about so long; whether nothing is missing then.
@@ -480,6 +494,7 @@ class Engine(AnyEngine[Run]):
         been pulled stays.
         """
         expect_seconds("seconds", seconds)
+        self.raise_if_stopped()
         return self._pulling().refresh(seconds)
 
     def _pulling(self) -> Pulled:

@@ -6,6 +6,7 @@ that both have one schema and one meaning, and what did not go as the definition
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections import OrderedDict
@@ -24,7 +25,6 @@ from .segments import checked, family_of, outputs_of, segments_of
 from .tables import INSTANCES, MOVES
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from wfsim.history.history import History
@@ -57,6 +57,8 @@ class Pulled:
 
     Attributes
     ----------
+    path
+        Where it lies.
     differences
         Instances that did not go as their definitions say, with the first record that differs.
     """
@@ -64,6 +66,7 @@ class Pulled:
     def __init__(self, core: Core, path: str | os.PathLike[str] = ":memory:") -> None:
         self.differences: dict[str, ReplayError] = {}
         self._core = core
+        self.path = os.path.realpath(path)
         self._store = Store(path)
         self._store.supply(core.families.functions)
         self._history: History | None = None

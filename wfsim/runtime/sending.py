@@ -96,6 +96,13 @@ def copied(value: Any) -> Any:
     return coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
 
 
+def named(id: object) -> str:
+    """The id of an instance that may be there."""
+    if isinstance(id, str):
+        return id
+    raise WfsimError(f"an instance is named by its id, a text, not {brief(id)}.")
+
+
 def checked_id(value: object, what: str = "an id") -> str:
     if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
         return value

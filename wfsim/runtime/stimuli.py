@@ -15,7 +15,7 @@ from wfsim.semantics.draws import mix_key
 from .executor import failed_outside, succeeded
 from .groups import HIGHEST
 from .happening import work_off
-from .sending import Answer, answer_to, checked_id
+from .sending import Answer, answer_to, checked_id, named
 from .texts import written
 from .turn import Origin, was_ignored
 
@@ -84,6 +84,7 @@ def send(
     expected_version: int | None = None,
 ) -> Answer:
     """Send an event to an instance; see `AnyEngine.send`."""
+    named(id)
     if not isinstance(event, str):
         raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
     checked = None if event_id is None else checked_id(event_id, "an event id")
@@ -122,6 +123,7 @@ def control(
     expected_version: int | None = None,
 ) -> Answer:
     """Give a command to an instance; see `AnyEngine.control`."""
+    named(id)
     if command not in COMMANDS:
         raise WfsimError(
             f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
@@ -223,6 +225,8 @@ def _checked_seed(seed: object) -> int:
 
 
 def _check_version(held: Held, expected: int | None) -> None:
+    if expected is not None and (isinstance(expected, bool) or not isinstance(expected, int)):
+        raise WfsimError(f"expected_version is how many records the instance has, not {brief(expected)}.")
     if expected is not None and held.row.version != expected:
         raise ConflictError(
             f"{held.name!r} has version {held.row.version}, and {expected} was expected. Look at it again.",
