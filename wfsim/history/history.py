@@ -163,6 +163,7 @@ class History:
         *,
         max_rows: int | None = MAX_ROWS,
         max_seconds: float | None = MAX_SECONDS,
+        **named: Any,
     ) -> Result:
         """Ask a question in SQL. Nothing that a query says changes the history, nor reaches another file.
 
@@ -172,6 +173,8 @@ class History:
             One SELECT (or FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, and EXPLAIN of these) over the views.
         params
             Values for `?` (a list) or `$name` (a mapping). Never paste values into the text.
+        named
+            Values for `$name`, in place of a mapping: `sql("FROM stays WHERE state = $state", state="paid")`.
         max_rows
             An answer with more rows is refused, before it fills the memory of this process; `None`: whatever comes.
         max_seconds
@@ -180,13 +183,17 @@ class History:
         Raises
         ------
         HistoryError
-            With DuckDB's message, if the query is wrong; if it is not one question; if a limit is reached, which may
-            be when the answer is fetched.
+            With DuckDB's message, if the query is wrong; if it is not one question; if values are given both ways; if
+            a limit is reached, which may be when the answer is fetched.
         """
         import duckdb
 
+        if named and params is not None:
+            raise HistoryError(
+                f"sql was given values as params, and by name ({', '.join(named)}). Give all of them in one way."
+            )
         try:
-            asked = question(self._asked(), query, params, max_rows, max_seconds)
+            asked = question(self._asked(), query, named or params, max_rows, max_seconds)
         except duckdb.Error as error:
             raise told(error, self.path) from None
         return Result(self, asked)
