@@ -1,4 +1,4 @@
-"""What questions to a large history cost, against one grouped scan of its records, in one run."""
+"""What questions to a large history cost, against one grouped scan of its records, by turns: each beside a scan."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds, median
@@ -26,15 +26,25 @@ VIEWS = (
 )
 
 
-def _medians(con: duckdb.DuckDBPyConnection, query: str) -> tuple[float, float]:
-    """Median seconds of processor and of wall time of a question, with its answer."""
-    processor, walls = [], []
-    for _ in range(RUNS):
-        wall, cpu = time.perf_counter(), time.process_time()
-        con.sql(query).to_arrow_table()
-        walls.append(time.perf_counter() - wall)
-        processor.append(time.process_time() - cpu)
-    return statistics.median(processor), statistics.median(walls)
+class _Cost(NamedTuple):
+    """What a question takes with its answer."""
+
+    scans: float
+    processor: float
+    wall: float
+
+
+def _once(con: duckdb.DuckDBPyConnection, query: str) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    con.sql(query).to_arrow_table()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def _cost(con: duckdb.DuckDBPyConnection, query: str) -> _Cost:
+    """Medians: of the processor's time over that of the scan before it, and of seconds."""
+    turns = [(_once(con, FLOOR)[0], *_once(con, query)) for _ in range(RUNS)]
+    ratios, processor, walls = zip(*((cpu / floor, cpu, wall) for floor, cpu, wall in turns))
+    return _Cost(statistics.median(ratios), statistics.median(processor), statistics.median(walls))
 
 
 def measure() -> list[Measured]:
@@ -45,14 +55,15 @@ def measure() -> list[Measured]:
         path = Path(folder) / "made.duckdb"
         with wf.simulate(workflow, scenario, cases=CASES, progress=False, into=path) as history:
             con, rows = history.con, len(history)
-            floor, wall = _medians(con, FLOOR)
+            scan = _cost(con, FLOOR)
+            told = f"{rows:,} records, {scan.wall * 1e3:.0f} ms"
             found = [
-                Measured("one grouped scan", rows / floor / 1e6, "M rows/s", f"{rows:,} records, {wall * 1e3:.0f} ms"),
+                Measured("one grouped scan", rows / scan.processor / 1e6, "M rows/s", told),
                 Measured("bytes a record", path.stat().st_size / rows, "bytes"),
             ]
             for view in VIEWS:
-                cpu, wall = _medians(con, f"FROM {view}")
-                found.append(Measured(view, cpu / floor, "scans", f"{wall * 1e3:.0f} ms"))
+                cost = _cost(con, f"FROM {view}")
+                found.append(Measured(view, cost.scans, "scans", f"{cost.wall * 1e3:.0f} ms"))
             last = con.execute("SELECT max(horizon) FROM horizons").fetchall()[0][0]
             case = CASES // 2
             for name, query in (
@@ -64,14 +75,14 @@ def measure() -> list[Measured]:
                 ("executions", "SELECT count(*) FROM executions WHERE output IS NOT NULL"),
                 ("executions of a case", f'FROM executions WHERE run = 1 AND "case" = {case}'),
             ):
-                cpu, wall = _medians(con, query)
-                found.append(Measured(name, wall * 1e3, "ms", f"{cpu / floor:.1f} scans"))
+                cost = _cost(con, query)
+                found.append(Measured(name, cost.wall * 1e3, "ms", f"{cost.scans:.1f} scans"))
             one = median(RUNS, lambda: cpu_seconds(lambda: history.case(case).records()))
             found.append(Measured("history.case(n).records()", one * 1e3, "ms", "processor time"))
             office = history.business_hours(WEEK, time_zone="Europe/Berlin")
             for view in ("durations", "dfg", "sla"):
-                cpu, wall = _medians(office.con, f"FROM {view}")
-                found.append(Measured(f"{view} in business hours", cpu / floor, "scans", f"{wall * 1e3:.0f} ms"))
+                cost = _cost(office.con, f"FROM {view}")
+                found.append(Measured(f"{view} in business hours", cost.scans, "scans", f"{cost.wall * 1e3:.0f} ms"))
     return found
 
 

@@ -74,11 +74,16 @@ WITH spans AS (
         (SELECT min(c.started) FROM history.main.cases c WHERE c.run = h.run))) AS begun, h.horizon
     FROM horizons h JOIN runs u ON u.run = h.run WHERE u.log = 'full'
 ),
+pools AS MATERIALIZED (
+    SELECT run, pool, row_number() OVER (ORDER BY run, pool)::INTEGER AS which
+    FROM (SELECT DISTINCT run, pool FROM activity_pools)
+),
 pooled AS (
-    SELECT p.run, p.number, p.pool, a.code FROM activity_pools p JOIN activity_names a ON a.name = p.activity
+    SELECT p.run, p.number, s.which, a.code
+    FROM activity_pools p JOIN activity_names a ON a.name = p.activity JOIN pools s ON s.run = p.run AND s.pool = p.pool
 ),
 taken AS MATERIALIZED (
-    SELECT t.run, p.pool, greatest(scheduled, range_since()) AS scheduled,
+    SELECT p.which, greatest(scheduled, range_since()) AS scheduled,
         if(wait IS NULL, NULL, greatest(scheduled + wait, range_since())) AS started, ended,
         if(wait IS NULL, ended, greatest(scheduled + wait, range_since())) AS left_queue,
         business_time(scheduled, scheduled + wait) AS waited
@@ -86,74 +91,76 @@ taken AS MATERIALIZED (
     WHERE scheduled IS NOT NULL
 ),
 counted AS (
-    SELECT run, pool, count(*) AS attempts, count(started) AS started,
+    SELECT which, count(*) AS attempts, count(started) AS started,
         coalesce(sum(ended - started), 0) AS busy, count(started) FILTER (ended IS NULL) AS working,
         coalesce(sum(started) FILTER (ended IS NULL), 0) AS working_since,
         coalesce(sum(left_queue - scheduled), 0) AS queued, count(*) - count(left_queue) AS waiting,
         coalesce(sum(scheduled) FILTER (left_queue IS NULL), 0) AS waiting_since,
         avg(waited) AS mean_wait, max(waited) AS max_wait
-    FROM taken GROUP BY run, pool
+    FROM taken GROUP BY which
 ),
 sums AS (
-    SELECT c.run, pool, attempts, started, (busy + working * horizon - working_since)::BIGINT AS busy_time,
+    SELECT s.run, s.pool, attempts, started, (busy + working * horizon - working_since)::BIGINT AS busy_time,
         (queued + waiting * horizon - waiting_since)::BIGINT AS queue_time, mean_wait, max_wait
-    FROM counted c JOIN spans s ON s.run = c.run
+    FROM counted c JOIN pools s ON s.which = c.which JOIN spans n ON n.run = s.run
+),
+shifts AS (
+    SELECT p.which, c.time, c.capacity FROM shift_changes c JOIN pools p ON p.run = c.run AND p.pool = c.pool
 ),
 levels AS (
-    SELECT run, pool, moment, sum(on_shift) AS on_shift, sum(busy) AS busy
+    SELECT which, moment, sum(on_shift) AS on_shift, sum(busy) AS busy
     FROM (
-        SELECT run, pool, time AS moment, 0 AS busy,
-            capacity - lag(capacity, 1, 0) OVER (PARTITION BY run, pool ORDER BY time) AS on_shift
-        FROM shift_changes
+        SELECT which, time AS moment, 0 AS busy,
+            capacity - lag(capacity, 1, 0) OVER (PARTITION BY which ORDER BY time) AS on_shift
+        FROM shifts
         UNION ALL
-        SELECT t.run, t.pool, unnest([t.started, coalesce(t.ended, s.horizon)]), unnest([1, -1]), 0
-        FROM (FROM taken SEMI JOIN shift_changes USING (run, pool) WHERE started IS NOT NULL) t
-        JOIN spans s ON s.run = t.run
-    ) GROUP BY run, pool, moment
+        SELECT t.which, unnest([t.started, coalesce(t.ended, s.horizon)]), unnest([1, -1]), 0
+        FROM (FROM taken SEMI JOIN shifts USING (which) WHERE started IS NOT NULL) t
+        JOIN pools p ON p.which = t.which JOIN spans s ON s.run = p.run
+    ) GROUP BY which, moment
 ),
 there AS (
-    SELECT l.run, l.pool,
+    SELECT p.run, p.pool,
         sum(greatest(on_shift, busy) * greatest(0, least(coalesce(next, horizon), horizon) - greatest(moment, begun)))
             / nullif(any_value(horizon - begun), 0) AS mean
     FROM (
-        SELECT run, pool, moment, lead(moment) OVER w AS next, sum(on_shift) OVER w AS on_shift,
-            sum(busy) OVER w AS busy
-        FROM levels WINDOW w AS (PARTITION BY run, pool ORDER BY moment)
-    ) l JOIN spans s ON s.run = l.run GROUP BY l.run, l.pool
+        SELECT which, moment, lead(moment) OVER w AS next, sum(on_shift) OVER w AS on_shift, sum(busy) OVER w AS busy
+        FROM levels WINDOW w AS (PARTITION BY which ORDER BY moment)
+    ) l JOIN pools p ON p.which = l.which JOIN spans s ON s.run = p.run GROUP BY p.run, p.pool
 ),
 waiting AS (
-    SELECT run, pool, scheduled, left_queue FROM taken WHERE left_queue > scheduled OR left_queue IS NULL
+    SELECT which, scheduled, left_queue FROM taken WHERE left_queue > scheduled OR left_queue IS NULL
 ),
 changes AS MATERIALIZED (
-    SELECT run, pool, moment, change, moment // width AS bucket
+    SELECT which, moment, change, moment // width AS bucket
     FROM (
-        SELECT run, pool, scheduled AS moment, 1 AS change FROM waiting
+        SELECT which, scheduled AS moment, 1 AS change FROM waiting
         UNION ALL
-        SELECT run, pool, left_queue, -1 FROM waiting WHERE left_queue IS NOT NULL
+        SELECT which, left_queue, -1 FROM waiting WHERE left_queue IS NOT NULL
     )
     JOIN (
-        SELECT run, pool, (max(scheduled) - min(scheduled)) // count(*) * 4 + 1 AS width FROM waiting GROUP BY run, pool
-    ) USING (run, pool)
+        SELECT which, (max(scheduled) - min(scheduled)) // count(*) * 4 + 1 AS width FROM waiting GROUP BY which
+    ) USING (which)
 ),
 buckets AS MATERIALIZED (
-    SELECT run, pool, bucket, came, sum(change) OVER (PARTITION BY run, pool ORDER BY bucket) AS after,
+    SELECT which, bucket, came, sum(change) OVER (PARTITION BY which ORDER BY bucket) AS after,
         after - change + came AS most
     FROM (
-        SELECT run, pool, bucket, sum(change) AS change, count(*) FILTER (change = 1) AS came
-        FROM changes GROUP BY run, pool, bucket
+        SELECT which, bucket, sum(change) AS change, count(*) FILTER (change = 1) AS came
+        FROM changes GROUP BY which, bucket
     )
 ),
 worst AS (
-    SELECT run, pool, bucket, most - came AS before
-    FROM buckets JOIN (SELECT run, pool, max(after) AS least FROM buckets GROUP BY run, pool) USING (run, pool)
+    SELECT which, bucket, most - came AS before
+    FROM buckets JOIN (SELECT which, max(after) AS least FROM buckets GROUP BY which) USING (which)
     WHERE most >= least
 ),
 queues AS (
     SELECT run, pool, max(waiting)::BIGINT AS max_queue
     FROM (
-        SELECT run, pool, before + sum(change) OVER (PARTITION BY run, pool, bucket ORDER BY moment) AS waiting
-        FROM changes JOIN worst USING (run, pool, bucket)
-    ) GROUP BY run, pool
+        SELECT which, before + sum(change) OVER (PARTITION BY which, bucket ORDER BY moment) AS waiting
+        FROM changes JOIN worst USING (which, bucket)
+    ) JOIN pools USING (which) GROUP BY run, pool
 )
 SELECT p.run, p.pool, p.capacity, coalesce(m.attempts, 0) AS attempts, coalesce(m.started, 0) AS started,
     s.horizon - s.begun AS span, coalesce(m.busy_time, 0) AS busy_time,

@@ -16,8 +16,13 @@ _OF_ATTEMPTS = ("ended_kind", "error_type", "ended_seq")
 _OF_CASES = ("status", "outcome", "final_state")
 
 
+def _before(moment: str, name: str, later: str = "NULL") -> str:
+    """What is known of a moment before the end; without an end DuckDB sees that this is all there is."""
+    return f"if(range_until() = {FOREVER} OR {moment} < range_until(), {name}, {later}) AS {name}"
+
+
 def _if_before(moment: str, names: tuple[str, ...]) -> str:
-    return ", ".join(f"if({moment} < range_until(), {name}, NULL) AS {name}" for name in names)
+    return ", ".join(_before(moment, name) for name in names)
 
 
 RANGE_VIEWS = (
@@ -32,14 +37,14 @@ SELECT * REPLACE ({_DURATIONS}) FROM history.main.records WHERE time >= range_si
 """,
     f"""
 CREATE VIEW stay_rows AS
-SELECT * REPLACE ({_if_before("left_at", _OF_STAYS)}, if(left_at < range_until(), left_at, {FOREVER}) AS left_at)
+SELECT * REPLACE ({_if_before("left_at", _OF_STAYS)}, {_before("left_at", "left_at", str(FOREVER))})
 FROM history.main.stay_rows WHERE entered < range_until() AND left_at >= range_since()
 """,
     # Who was only announced has no time: it counts where nothing is left out behind.
     f"""
 CREATE VIEW attempt_rows AS
 SELECT * REPLACE (
-    {_if_before("ended", _OF_ATTEMPTS)}, if(ended < range_until(), ended, NULL) AS ended,
+    {_if_before("ended", (*_OF_ATTEMPTS, "ended"))},
     {_if_before("scheduled + wait", ("wait", "worker"))}
 )
 FROM history.main.attempt_rows
@@ -48,7 +53,7 @@ WHERE coalesce(scheduled < range_until(), range_until() = {FOREVER}) AND coalesc
     f"""
 CREATE VIEW cases AS
 SELECT * REPLACE (
-    {_if_before("closed", _OF_CASES)}, if(closed < range_until(), closed, NULL) AS closed,
+    {_if_before("closed", (*_OF_CASES, "closed"))},
     least(last_time, range_until()) AS last_time
 )
 FROM history.main.cases WHERE started < range_until() AND coalesce(closed, {FOREVER}) >= range_since()

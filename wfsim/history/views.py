@@ -126,14 +126,14 @@ DFG = """
 CREATE VIEW dfg AS
 WITH edges AS (
     SELECT run, workflow, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
-        avg(dwell) AS mean_dwell, quantile_cont(dwell, [0.5, 0.95]) AS q
+        quantile_cont(dwell, [0.5, 0.95]) AS q
     FROM (SELECT *, business_time(entered, left_at) AS dwell FROM stay_rows WHERE to_state IS NOT NULL)
     GROUP BY run, workflow, region, state, to_state, event
     UNION ALL
-    SELECT run, workflow, region, state, to_state, event, n, dwell, dwell / n, NULL FROM edge_totals
+    SELECT run, workflow, region, state, to_state, event, n, dwell, NULL FROM edge_totals
 )
 SELECT d.run, w.workflow, g.name AS region, s.name AS from_state, t.name AS to_state, e.name AS event, d.n,
-    d.total_dwell, d.mean_dwell, d.q[1] AS p50_dwell, d.q[2] AS p95_dwell
+    d.total_dwell, d.total_dwell / d.n AS mean_dwell, d.q[1] AS p50_dwell, d.q[2] AS p95_dwell
 FROM edges d
 LEFT JOIN workflow_names w ON w.run = d.run AND w.number = d.workflow
 LEFT JOIN region_names g ON g.code = d.region
