@@ -83,6 +83,7 @@ def validate(caller: CallerOf, body: ToValidate) -> Validated:
             message=each.message,
             advice=each.advice,
             line=each.line,
+            way=list(each.way),
         )
         for each in lint(workflow, catalogue=known)
     ]

@@ -175,6 +175,28 @@ class RegionGraph:
         return frozenset(reach([self.region.initial_state], lambda name: self.successors[name]))
 
     @cached_property
+    def _came_by(self) -> dict[str, int | None]:
+        """Each state that can be reached, with the transition that leads there on a shortest way."""
+        found: dict[str, int | None] = {self.region.initial_state: None}
+        waiting = deque(found)
+        while waiting:
+            for index, way in self.usable_from(waiting.popleft()):
+                if way.to is not None and way.to not in found:
+                    found[way.to] = index
+                    waiting.append(way.to)
+        return found
+
+    def way_to(self, name: str) -> list[int] | None:
+        """The transitions of a shortest way from the initial state to another; `None` if none leads there."""
+        if name not in self._came_by:
+            return None
+        indices: list[int] = []
+        while (index := self._came_by[name]) is not None:
+            indices.append(index)
+            name = self.region.transitions[index].from_
+        return indices[::-1]
+
+    @cached_property
     def reaching_terminal(self) -> frozenset[str]:
         """States from which some path leads to a terminal state."""
         return self.leading_to(state.name for state in self.region.states if state.is_terminal)
