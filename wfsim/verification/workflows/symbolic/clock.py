@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wfsim.exploration.domains import END
 from wfsim.model.elements import Variable
 from wfsim.model.values import ValueType
 from wfsim.verification.workflows.conditions.comparison import order
@@ -36,3 +37,8 @@ class Clock:
         later = order(">=", self.now.cases[0], self.before.cases[0])
         assert later is not None
         return later
+
+    @property
+    def in_time(self) -> Truth:
+        """That a step comes before `END`."""
+        return self.now.cases[0].value < END

@@ -206,7 +206,7 @@ class Completion:
         system.arrows = [*starts, *further]
         whole = [value for value in values.values() if type(value) is int]
         telling = tuple(dict.fromkeys(each for value in whole for each in (value, value + 1)))
-        anew = Induction(system, (), self.limits, telling, held)
+        anew = Induction(system, (), self.limits, telling, held, endless=True)
         ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
         return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
 

@@ -155,6 +155,8 @@ class Induction:
         Integers that bounds of variables are guessed from, before those that the definition names.
     held
         Values that places may keep, whatever is done.
+    endless
+        Whether runs may go on after the `END` of the clock, as those may that are to come to an end at last.
 
     Raises
     ------
@@ -169,8 +171,12 @@ class Induction:
         limits: Limits,
         telling: tuple[int, ...] = (),
         held: Mapping[str, Term] | None = None,
+        *,
+        endless: bool = False,
     ) -> None:
         self.system = system
+        clock = system.space.clock
+        self._in_time = True if clock is None or endless else clock.in_time
         self.workflow = system.space.workflow
         self.claims = claims
         self.limits = limits
@@ -291,7 +297,7 @@ class Induction:
         sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
         possible = [k for source in sources for k in self.leaving.get(source, ()) if k in self._cone]
         self.limits.spend(PER_ARROW * len(possible))
-        said: list[Any] = [both(*self.symbols.known)]
+        said: list[Any] = [both(*self.symbols.known, self._in_time)]
         for k in possible:
             source = self.system.arrows[k].source
             said.append(z3.Implies(z3.Int("arrow") == k, both(self.facts[k], self.lemmas.get(source, True))))
