@@ -11,7 +11,8 @@ from tests.mistakes import CORPUS, MISTAKES, Mistake, correct
 from wfsim.errors import OptionError
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.lint import Finding, lint
-from wfsim.model.lint.ways import LONGEST
+from wfsim.model.lint.graph import LONGEST, region_graphs
+from wfsim.model.lint.ways import Ways
 from wfsim.model.yaml_io import load, loads
 
 
@@ -114,3 +115,11 @@ def test_a_long_way_is_told_from_its_end() -> None:
     last = next(each for each in lint(loads(text)) if each.place == f"state 's{n - 1}'")
     assert len(last.way) == LONGEST
     assert last.way[-1] == f"s{n - 2} → s{n - 1} on go"
+
+
+@pytest.mark.parametrize(
+    "path", [("states", 99), ("transitions", -1), ("timeouts", "states", "nowhere"), ("states",), ()]
+)
+def test_no_way_leads_to_a_place_that_is_not_there(path: tuple[str | int, ...]) -> None:
+    workflow = load(CORPUS / "exam.yaml")
+    assert Ways(workflow, region_graphs(workflow)).to(path) == ()

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
 
 
+LONGEST = 30
+"""Transitions of a way that are told: its last ones."""
+
+
 @dataclass(frozen=True)
 class RegionGraph:
     """A region, the states around it from the innermost outwards, and its graph."""
@@ -187,11 +191,11 @@ class RegionGraph:
         return found
 
     def way_to(self, name: str) -> list[int] | None:
-        """The transitions of a shortest way from the initial state to another; `None` if none leads there."""
+        """The last transitions of a shortest way from the initial state to another; `None` if none leads there."""
         if name not in self._came_by:
             return None
         indices: list[int] = []
-        while (index := self._came_by[name]) is not None:
+        while (index := self._came_by[name]) is not None and len(indices) < LONGEST:
             indices.append(index)
             name = self.region.transitions[index].from_
         return indices[::-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wfsim.model.lint.graph import LONGEST
 from wfsim.model.uses import activity_uses
 
 if TYPE_CHECKING:
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from wfsim.model.lint.graph import RegionGraph
     from wfsim.model.problems import Path
     from wfsim.model.workflow import Workflow
-
-LONGEST = 30
-"""Transitions of a way that are told: its last ones."""
 
 
 class Ways:
@@ -31,19 +29,17 @@ class Ways:
         """To what lies at a path: a state, a transition, the first use of an activity; empty for all else."""
         if path[:1] == ("activities",) and len(path) > 1:
             path = self._uses.get(str(path[1]), ())
-        if path[:2] == ("timeouts", "states"):
+        if path[:2] == ("timeouts", "states") and len(path) > 2:
             graph = self._graphs[()]
-            path = graph.part.state_path(graph.state_index[str(path[2])])
+            path = graph.part.state_path(graph.state_index.get(str(path[2]), -1))
         graph = self._innermost(path)
-        at = path[len(graph.part.path) :]
-        if len(at) < 2 or not isinstance(at[1], int):
-            return ()
-        if at[0] == "states":
-            return self._told(graph, graph.way_to(graph.region.states[at[1]].name))
-        if at[0] == "transitions":
-            before = graph.way_to(graph.region.transitions[at[1]].from_)
-            taken = [at[1]] if graph.usable(at[1]) else []
-            return self._told(graph, None if before is None else [*before, *taken])
+        match path[len(graph.part.path) :]:
+            case ("states", int(number), *_) if 0 <= number < len(graph.region.states):
+                return self._told(graph, graph.way_to(graph.region.states[number].name))
+            case ("transitions", int(number), *_) if 0 <= number < len(graph.region.transitions):
+                before = graph.way_to(graph.region.transitions[number].from_)
+                taken = [number] if graph.usable(number) else []
+                return self._told(graph, None if before is None else [*before, *taken])
         return ()
 
     def along(self, path: Path, indices: list[int]) -> tuple[str, ...]:
@@ -59,7 +55,7 @@ class Ways:
             before = outer.way_to(around.name)
             if before is None:
                 return ()
-            told = [*(str(outer.region.transitions[index]) for index in before[-LONGEST:]), *told]
+            told = [*(str(outer.region.transitions[index]) for index in before), *told]
         return tuple(told[-LONGEST:])
 
     def _innermost(self, path: Path) -> RegionGraph:
