@@ -306,9 +306,6 @@ def _region(
             for key in ("pre_actions", "post_actions"):
                 transition[key] = [*transition[key], *draw(st.lists(_keeping(seen[entered]), max_size=1))]
         transitions.append(transition)
-        if trigger in EVENTS and draw(whole(0, 3)) == 0:
-            # What a list of events is spelt out to.
-            transitions.append(transition | {"event": draw(among(*EVENTS))})
     return {"initial_state": names[0], "states": states, "transitions": transitions}
 
 
