@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,8 @@ Times (µs) are whole microseconds since time 0 of the run, durations whole micr
 them is a double. Every view with a column `run` keeps runs apart, every one with `workflow` the workflows of a
 run.
 
-The SQL behind a view: `history.sql("FROM dfg").query`. The rows below are the first of 300 simulated orders,
+The SQL behind a view: `history.sql("FROM dfg").query`. The rows below are the first of 300 simulated orders, where
+nothing else is said:
 
 ```python
 order, plan = wf.load("models/order_processing.yaml"), wf.load_scenario("models/order_processing.scenario.yaml")
@@ -35,11 +37,13 @@ history = wf.simulate(order, plan, cases=300, seed=1)
 
 
 class Section(NamedTuple):
-    """A view: how it is asked, what it says, and the columns of it that the example shows."""
+    """A view: how it is asked, what it says, the columns and rows that the example shows, and of which history."""
 
     asked: str
     says: str
     shown: str = "*"
+    of: str = "orders"
+    kept: str = ""
 
     @property
     def name(self) -> str:
@@ -65,8 +69,9 @@ SECTIONS = (
     ),
     Section(
         "hot_paths",
-        "The same with ranks by number and by time, and how these cases closed.",
-        "path, cases, share, time_share, rank_by_cases, rank_by_time",
+        "The same with ranks by number and by time, how long these cases waited for workers, and how they closed.",
+        "path, cases, share, time_share, mean_wait, rank_by_cases, rank_by_time",
+        "short",
     ),
     Section(
         "dfg",
@@ -87,18 +92,22 @@ SECTIONS = (
     Section(
         "executions",
         "An attempt of an activity with its input and output.",
-        '"case", activity, attempt, input, output, scheduled, service, outcome, idempotency_key',
+        '"case", activity, attempt, input, output, scheduled, service, outcome, correlation_id',
     ),
     Section(
         "bottlenecks",
         "A state or an activity by the time spent waiting in it: of a state from entering to leaving, of an "
-        "activity from scheduled to started. What still lasts counts up to the last record.",
-        "what, name, n, total_wait, mean_wait, p95_wait",
+        "activity from scheduled to started, beside how long it was then worked at. What still lasts counts up to the "
+        "last record.",
+        "what, name, pool, n, total_wait, mean_wait, total_service, wait_share",
+        "short",
+        "WHERE what = 'activity'",
     ),
     Section(
         "timeouts",
         "A clock that ran out, and how often. Timers that were void by then are left out.",
         "what, name, clock, n, cases",
+        "incidents",
     ),
     Section(
         "retries",
@@ -109,12 +118,14 @@ SECTIONS = (
         "log_events",
         "An event of an imported log (docs/import.md), in the order of its case; other runs have none.",
         '"case", activity, lifecycle, time, resource, attributes',
+        "log",
     ),
     Section(
         "metadata",
         "A start, event or command of a real instance, beside which its sender gave something (docs/run.md); "
         "simulations and imported logs have none.",
         '"case", kind, event, command, metadata',
+        "run",
     ),
     Section(
         "conformance",
@@ -144,9 +155,22 @@ SECTIONS = (
     ),
     Section("pool_capacities", "A pool of a run and its capacity."),
     Section("activity_pools", "Which activity asks which pool."),
-    Section("sla", "An SLA of the scenario, and how well it was kept."),
-    Section("sla_cases", "A case that an SLA is about.", 'sla, "case", begun, due, ended, met'),
-    Section("sweep_points", "What a run of a sweep has for one key; empty for other runs."),
+    Section("sla", "An SLA of the scenario, and how well it was kept.", of="promised"),
+    Section("sla_cases", "A case that an SLA is about.", 'sla, "case", begun, due, ended, met', "promised"),
+    Section(
+        "sla(86_400_000_000, 'submitted', 'offer sent')",
+        "How well any agreement was kept, in this history or one without a scenario: from the first entry into a state "
+        "(null: the start) until the first entry into another after that (null: the closing). `sla(86_400_000_000)` "
+        "asks of whole cases.",
+        of="log",
+    ),
+    Section(
+        "sla_cases(86_400_000_000, 'submitted', 'offer sent')",
+        "A case that it is about.",
+        '"case", begun, due, ended, met',
+        "log",
+    ),
+    Section("sweep_points", "What a run of a sweep has for one key; empty for other runs.", of="sweep"),
     Section(
         "record_values",
         "A value that belongs to a record: an input, a variable that was set, a payload.",
@@ -240,6 +264,7 @@ COLUMNS = {
     "timed_out": "how many timed out",
     "cancelled": "how many were cancelled",
     "terminated": "how many were terminated",
+    "completed": "how many were completed without an outcome: cases of a log",
     "n": "how often",
     "entered": "µs",
     "left_at": "µs; null while it lasts",
@@ -251,6 +276,8 @@ COLUMNS = {
     "error_types": "number by type of failure",
     "index": "which item of a `for_each`, from 0",
     "idempotency_key": "what the activity was given: `<instance>:<activity_id>`",
+    "correlation_id": "of this attempt: what it may have given away, to be completed by it",
+    "wait_share": "waiting, of waiting and service together, 0 to 1",
     "worker": "who reported the start",
     "input": "its parameters, as JSON",
     "output": "its result, as JSON; null unless it succeeded",
@@ -326,6 +353,7 @@ _SPECIAL = {
     "rework.n": "entries",
     "conformance.allowed": "whether the definition has it; null: the run has none, as that of a log",
     "conformance.n": "how often it was gone; 0: never",
+    "active_instances.states": "where it is, in all regions",
     "eventually_follows.cases": "in how many cases it happens",
     "eventually_follows.share": "of the closed cases, 0 to 1",
     "eventually_follows.n": "how often, over all cases",
@@ -340,6 +368,9 @@ _SPECIAL = {
     "pool_utilisation.started": "how many got a worker",
     "activity_stats.started": "how many began",
     "variants.cases": "how many closed cases",
+    "bottlenecks.pool": "whose work it is; null: nobody's in particular",
+    "hot_paths.total_wait": "µs that their attempts waited for workers; null: nothing tells of it",
+    "hot_paths.mean_wait": "µs of a case",
     "pool_attempts.started": "µs; null if not yet",
     "executions.started": "µs; null if not yet",
     "executions.outcome": "`succeeded`, `failed`, `timed_out`, `cancelled`; null: not yet",
@@ -358,22 +389,79 @@ def meaning(view: str, column: str) -> str:
     return f"µs, {_SUMS[kind]} of `{of}`"
 
 
-@cache
-def example() -> wf.History:
-    """The history that the page shows."""
+class Example(NamedTuple):
+    """A history that sections show: how it is said to be made, and how it is made."""
+
+    said: str
+    made: Callable[[], wf.History]
+
+
+def _orders(**changes: Any) -> wf.History:
     order, plan = wf.load(MODELS / "order_processing.yaml"), wf.load_scenario(MODELS / "order_processing.scenario.yaml")
-    history: wf.History = wf.simulate(order, plan, cases=300, seed=1, progress=False)
+    history: wf.History = wf.simulate(order, plan.changed(**changes), cases=300, seed=1, progress=False)
     return history
+
+
+def _incidents() -> wf.History:
+    incident, plan = MODELS / "incident_response.yaml", MODELS / "incident_response.scenario.yaml"
+    history: wf.History = wf.simulate(wf.load(incident), plan, cases=60, seed=1, progress=False)
+    return history
+
+
+def _run() -> wf.History:
+    door = wf.Builder("door").state("shut", initial=True).state("open", terminal=True)
+    door.transition("shut", "open", on="push")
+    engine = wf.open_engine("sqlite://", [door.build()], {}, clock=wf.ManualClock())
+    engine.start("door", id="front", metadata={"ticket": 7})
+    engine.send("front", "push", event_id="e1", metadata={"by": "Ada"})
+    return engine.history
+
+
+def _sweep() -> wf.History:
+    order, plan = wf.load(MODELS / "order_processing.yaml"), wf.load_scenario(MODELS / "order_processing.scenario.yaml")
+    history: wf.History = wf.sweep(
+        order, plan.changed(cases=5), over={"pools.packers.capacity": [2, 4]}, progress=False
+    ).history
+    return history
+
+
+PROMISED = [{"name": "validated soon", "until": "validated", "within": "30s", "share": 0.9}]
+EXAMPLES = {
+    "orders": Example("", _orders),
+    "short": Example(
+        "Of the orders, with one packer in place of eight:", lambda: _orders(**{"pools.packers.capacity": 1})
+    ),
+    "incidents": Example("Of 60 incidents (`models/incident_response.yaml`):", _incidents),
+    "log": Example(
+        'Of the log that ships, `wf.read_log(wf.examples()["loan_application"].log)`:',
+        lambda: wf.read_log(wf.examples()["loan_application"].log),
+    ),
+    "run": Example('Of a door, started with `metadata={"ticket": 7}` and pushed with `metadata={"by": "Ada"}`:', _run),
+    "promised": Example(
+        "Of the orders, with `slas: [{name: validated soon, until: validated, within: 30s, share: 0.9}]` in the "
+        "scenario:",
+        lambda: _orders(slas=PROMISED),
+    ),
+    "sweep": Example('Of `wf.sweep(order, plan.changed(cases=5), over={"pools.packers.capacity": [2, 4]})`:', _sweep),
+}
+
+
+@cache
+def example(of: str = "orders") -> wf.History:
+    """A history that the page shows."""
+    return EXAMPLES[of].made()
 
 
 def text() -> str:
     """The page."""
     parts = [HEAD]
     for section in SECTIONS:
-        columns = example().sql(f"DESCRIBE FROM {section.asked}").fetchall()
+        history, said = example(section.of), EXAMPLES[section.of].said
+        columns = history.sql(f"DESCRIBE FROM {section.asked}").fetchall()
         told = [f"| `{name}` | {meaning(section.name, name)} |" for name, *_ in columns]
         query = f"FROM {section.asked}" if section.shown == "*" else f"SELECT {section.shown} FROM {section.asked}"
-        answer = example().sql(f"{query} LIMIT {ROWS}")
+        query = f"{query} {section.kept}".strip()
+        answer = history.sql(f"{query} LIMIT {ROWS}")
         rows = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in answer.fetchall()]
         head = ["| " + " | ".join(answer.columns) + " |", "|" + "---|" * len(answer.columns)]
         parts.append(
@@ -382,8 +470,10 @@ def text() -> str:
                     f"## `{section.asked}`\n",
                     textwrap.fill(section.says, 120) + "\n",
                     "| column | what |\n|---|---|\n" + "\n".join(told) + "\n",
+                    *([said + "\n"] if said else []),
                     f"```sql\n{query};\n```\n",
-                    *(head + rows if rows else ["No rows here."]),
+                    *head,
+                    *rows,
                     "",
                 ]
             )

@@ -112,6 +112,7 @@ for _command in (
     engines.restore,
     engines.doctor,
     services.serve,
+    services.limits,
     versions.migrate,
     definitions.times,
     installation.plugins,

@@ -133,6 +133,10 @@ class InstanceExists(StartRefused):
     """An instance cannot be started under an id that another one has."""
 
 
+class CorrelationTaken(StartRefused):
+    """An instance cannot be started: an open one of its workflow has its correlation key (M7.2)."""
+
+
 class HistoryError(WfsimError):
     """A history cannot be written, opened or questioned; the text names the file, run or query."""
 
@@ -206,6 +210,10 @@ class UnknownInstance(EngineError):
     """There is no instance of the id that was asked for."""
 
 
+class UnknownExecution(EngineError):
+    """There is no attempt of the correlation id that was asked for."""
+
+
 class UnknownWorkflow(EngineError):
     """No workflow is published under the name, or in the version, that was asked for."""
 
@@ -234,8 +242,8 @@ class ServiceError(WfsimError):
     """A service does not do what it was asked: by whom, how often or in which form, says `code`.
 
     `status` is that of HTTP, `code` one of `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`,
-    `bad_request`, `invalid`, `too_large`, `too_slow`, `too_many_requests`, `quota`, `key_reused`, `internal`,
-    `unreachable`.
+    `bad_request`, `invalid`, `too_large`, `too_slow`, `too_many_requests`, `quota`, `key_reused`, `catching_up`,
+    `internal`, `unreachable`.
     """
 
     def __init__(self, message: str, *, status: int, code: str, retry_after: float | None = None) -> None:

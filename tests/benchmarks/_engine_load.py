@@ -134,14 +134,12 @@ def history(address: str, n_workers: int) -> dict[str, float]:
     lags, took = [], []
     with workers(address, n_workers), open_engine(address, published()) as engine:
         asked = engine.history
-        pulled = engine._pulled
-        assert pulled is not None
 
         def ask() -> None:
+            lags.append(asked.lag)
             began = time.perf_counter()
             asked.sql("SELECT count(*) FROM records").fetchall()
             took.append(time.perf_counter() - began)
-            lags.append(pulled.lag)
 
         began = time.perf_counter()
         for number in range(N):

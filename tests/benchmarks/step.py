@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,7 @@ def _engine() -> tuple[float, int]:
     return seconds, found[0]
 
 
-def compiled_orders(cases: int, *, keeps: bool, runs: int = RUNS) -> tuple[float, int]:
+def compiled_orders(cases: int, *, keeps: bool) -> tuple[float, int]:
     """CPU seconds and records of the compiled engine, all its records kept in memory, or dropped."""
     workflow = wf.load(MODELS / "order_processing.yaml")
     scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
@@ -77,7 +76,7 @@ def compiled_orders(cases: int, *, keeps: bool, runs: int = RUNS) -> tuple[float
         found.append(count)
 
     run()
-    seconds = median(runs, lambda: cpu_seconds(run))
+    seconds = median(RUNS, lambda: cpu_seconds(run))
     assert len(set(found)) == 1
     return seconds, found[0]
 
@@ -93,16 +92,7 @@ def _whole(engine: Literal["compiled", "python"], cases: int) -> float:
     return median(3, lambda: cpu_seconds(run))
 
 
-def _against_simpy() -> float:
-    """How many times as long SimPy takes for the same orders: the median of turns, one beside the other."""
-    ratios = []
-    for _ in range(RUNS):
-        simpy, _ = _simpy(MANY, runs=1)
-        ratios.append(simpy / compiled_orders(MANY, keeps=True, runs=1)[0])
-    return statistics.median(ratios)
-
-
-def _simpy(cases: int, runs: int = 3) -> tuple[float, int]:
+def _simpy(cases: int) -> tuple[float, int]:
     found = []
 
     def run() -> None:
@@ -110,7 +100,7 @@ def _simpy(cases: int, runs: int = 3) -> tuple[float, int]:
         model.run()
         found.append(len(model.rows))
 
-    seconds = median(runs, lambda: cpu_seconds(run))
+    seconds = median(3, lambda: cpu_seconds(run))
     assert len(set(found)) == 1
     return seconds, found[0]
 
@@ -163,6 +153,7 @@ def measure() -> list[Measured]:
     quick, many = compiled_orders(MANY, keeps=True)
     whole = {engine: _whole(engine, cases) for engine, cases in (("python", CASES), ("compiled", MANY))}
     simpy_seconds, simpy_rows = _simpy(CASES)
+    simpy_many, _ = _simpy(MANY)
     return [
         Measured("import wfsim", 1000 * (imported - bare), "ms", "beyond an empty interpreter"),
         Measured("first run, warm cache", _first_run(), "s", "a fresh process: import, 1,000 orders compiled, history"),
@@ -174,9 +165,7 @@ def measure() -> list[Measured]:
             "SimPy", simpy_rows / simpy_seconds, "rows/s", f"{simpy_rows / CASES:.1f} rows each, tuples in a list"
         ),
         Measured("in Python / SimPy, orders/s", simpy_seconds / seconds, "times", f"SimPy leaves out: {LEFT_OUT}"),
-        Measured(
-            "compiled / SimPy, orders/s", _against_simpy(), "times", f"{MANY:,} orders each, all rows kept, by turns"
-        ),
+        Measured("compiled / SimPy, orders/s", simpy_many / quick, "times", f"{MANY:,} orders each, all rows kept"),
         *_against_cimba(quick),
         Measured("compiled / in Python, orders/s", MANY / quick / (CASES / seconds), "times"),
     ]

@@ -22,6 +22,7 @@ WEEK = [{"from": f"{day} 09:00", "until": f"{day} 17:00"} for day in ("Mon", "Tu
 VIEWS = (
     *("dfg", "variants", "hot_paths", "durations", "outcomes", "activity_stats", "retries", "timeouts", "bottlenecks"),
     *("occupancy(3600000000)", "pool_utilisation", "rework", "eventually_follows", "conformance", "trend(3600000000)"),
+    *("pool_load(3600000000)", "sla(86400000000)", "sla(86400000000, 'payment_pending', 'shipped')"),
 )
 
 

@@ -1,5 +1,7 @@
 """The engine is told what happened in a simulation, at the times at which it happened: it writes the same records.
 
+The stepper, which walks through the simulated case, has them too.
+
 The engine is the real one on SQLite in memory: timers fire because their rows are due, attempts are taken and reported
 as a worker does, and every stimulus is a transaction of its own.
 """
@@ -18,6 +20,7 @@ import wfsim as wf
 from tests.property.test_simulated_histories import CASES, simulated
 from tests.random_cases import cases
 from tests.strategies import workflows
+from wfsim.history.case import Case
 from wfsim.history.replay_case import CAUSES
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
@@ -32,6 +35,7 @@ from wfsim.runtime.taking import report, take
 from wfsim.runtime.turn import Origin, Turn
 from wfsim.semantics.records import Record
 from wfsim.simulation.scenario import Scenario
+from wfsim.widgets.stepping import Stepping
 
 WORKER = "simulated"
 
@@ -110,7 +114,10 @@ def _fire(turn: Turn, name: str, place: int, number: int) -> None:
     turn.rows.drop_due([entry.number])
 
 
-def compare(workflow: Workflow, expected: list[list[Record]]) -> None:
+def compare(workflow: Workflow, all_of_them: list[Case]) -> None:
+    expected = [case.records() for case in all_of_them]
+    for case, theirs in zip(all_of_them, expected, strict=True):
+        assert [record for step in Stepping(case).steps for record in step.records] == theirs
     for ours, theirs in zip(told(workflow, expected), expected, strict=True):
         for mine, yours in zip(ours, theirs, strict=False):
             assert without_name(mine) == without_name(yours)
@@ -128,7 +135,7 @@ def without_name(record: Record) -> Record:
 @given(workflows(undo=True, children=False), st.integers(0, 2**32))
 def test_an_engine_that_is_told_what_was_simulated_writes_the_same_records(workflow: Workflow, seed: int) -> None:
     with simulated([(workflow, seed)]) as history:
-        compare(workflow, [history.case(k + 1).records() for k in range(CASES)])
+        compare(workflow, [history.case(k + 1) for k in range(CASES)])
 
 
 @pytest.mark.parametrize("name", ["order_processing", "travel_booking", "document_request", "insurance_claim"])
@@ -136,4 +143,4 @@ def test_the_models_that_ship_do_so_too(name: str) -> None:
     workflow = wf.example(name)
     scenario: Scenario = wf.load_scenario(f"models/{name}.scenario.yaml")
     with wf.simulate(workflow, scenario, cases=20, seed=5, progress=False) as history:
-        compare(workflow, [history.case(k + 1).records() for k in range(20)])
+        compare(workflow, [history.case(k + 1) for k in range(20)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -62,10 +63,11 @@ def serving(
     limits: Limits | None = None,
     activities: Mapping[str, Any] | None = None,
     permissions: Permissions | None = None,
+    history: Path | None = None,
 ) -> Iterator[Server]:
     """A service that knows `order`, whose `charge` is completed from outside unless functions are given."""
     functions = {"charge": charge_later} if activities is None else activities
-    tenants = Tenants(url, [order()], functions, permissions=permissions, clock=clock, polling=0.02)
+    tenants = Tenants(url, [order()], functions, permissions=permissions, clock=clock, polling=0.02, history=history)
     try:
         with Server(tenants, port=0, limits=limits or Limits(rate=1e6, burst=10**6)) as server:
             yield server

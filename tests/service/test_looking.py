@@ -11,8 +11,10 @@ import pytest
 
 import wfsim as wf
 from tests.service.served import caller, order, serving
-from wfsim.errors import EngineError, WfsimError
+from wfsim.errors import DefinitionError, EngineError, WfsimError
 from wfsim.runtime.modules import activities_in
+from wfsim.service import statistics
+from wfsim.service.keys import Role
 from wfsim.service.serving import Server
 
 ROOT = "{http://www.w3.org/2000/svg}svg"
@@ -109,6 +111,8 @@ def test_statistics_count_what_has_happened(client: httpx.Client) -> None:
     (charge,) = rows("activities", workflow="order")
     assert (charge["activity"], charge["attempts"], charge["successes"]) == ("charge", 1, 1)
     assert {(each["outcome"], each["instances"]) for each in rows("durations")} == {("success", 1), ("failure", 1)}
+    assert rows("activities", activity="charge") == rows("activities")
+    assert rows("activities", activity="nobody") == []
     assert rows("durations", until="2020-01-01T00:00:00Z") == []
     assert len(rows("durations", since="2020-01-01T00:00:00Z")) == 2
     started = [each["started"] for each in rows("trend", bucket="1d")]
@@ -125,16 +129,43 @@ def test_schedules_say_when_they_come_next(client: httpx.Client) -> None:
     assert [each[11:] for each in found["next"]] == ["02:30:00+00:00"] * 3
 
 
+STUCK = (
+    "name: stuck\ninitial_state: a\nevents: {go: {}}\n"
+    "states: [{name: a}, {name: b, is_terminal: true}]\ntransitions: []\n"
+)
+
+
 def test_a_definition_is_judged_without_being_published(client: httpx.Client) -> None:
-    stuck = (
-        "name: stuck\ninitial_state: a\nevents: {go: {}}\n"
-        "states: [{name: a}, {name: b, is_terminal: true}]\ntransitions: []\n"
-    )
-    answer = client.post("/v1/definitions/validate", json={"definition": stuck, "verify": True, "max_seconds": 1})
+    answer = client.post("/v1/definitions/validate", json={"definition": STUCK, "verify": True, "max_seconds": 1})
     found = answer.json()
+    assert not found["ok"]
     assert "no-way-to-terminal" in {each["code"] for each in found["findings"]}
     assert {each["property"]: each["status"] for each in found["verdicts"]}["can_complete"] == "violated"
     assert client.get("/v1/definitions/stuck").status_code == 404
+
+
+def test_what_lint_and_verdicts_speak_against_is_not_published_if_they_are_asked(
+    client: httpx.Client, server: Server
+) -> None:
+    for asked, code in (({"lint": "error"}, "no-way-to-terminal"), ({"verify": True}, "can_complete")):
+        answer = client.post("/v1/definitions", json={"definition": STUCK, **asked})
+        assert (answer.status_code, answer.json()["code"]) == (422, "definition")
+        assert code in {each["place"] for each in answer.json()["problems"]}
+        assert client.get("/v1/definitions/stuck").status_code == 404
+    # A warning is one that is asked about; what the service has may be met.
+    warned = wf.dumps(order()).replace("name: order", "name: warned", 1).replace("drop: {}", "drop: {}\n  unused: {}")
+    found = client.post("/v1/definitions/validate", json={"definition": warned}).json()
+    assert found["ok"]
+    assert {each["severity"] for each in found["findings"]} >= {"warning"}
+    with wf.connect(server.url) as engine:
+        with pytest.raises(DefinitionError, match=r"warned 1\.0\.0 is not published") as refused:
+            engine.publish(wf.loads(warned), lint="warning")
+        assert "event-unused" in refused.value.codes
+        engine.publish(wf.loads(warned), lint="error", verify=True)
+        assert "warned" in engine.workflows
+        # Nobody asked.
+        engine.publish(wf.loads(STUCK.replace("stuck", "stuck_too")))
+        assert "stuck_too" in engine.workflows
 
 
 def test_prometheus_is_told_what_there_is(client: httpx.Client) -> None:
@@ -144,6 +175,9 @@ def test_prometheus_is_told_what_there_is(client: httpx.Client) -> None:
     assert told['wfsim_instances{status="completed",workflow="order"}'] == "2.0"
     assert told['wfsim_instances{status="running",workflow="order"}'] == "1.0"
     assert (told["wfsim_queue_depth"], told["wfsim_due"], told["wfsim_overdue"]) == ("0.0", "1.0", "0.0")
+    assert told['wfsim_records_total{kind="started",workflow="order"}'] == "3.0"
+    assert told['wfsim_attempts_ended_total{activity="charge",outcome="succeeded",workflow="order"}'] == "1.0"
+    assert told['wfsim_attempt_seconds_count{activity="charge",workflow="order"}'] == "1.0"
     assert float(told["wfsim_step_seconds_count"]) >= 6
     assert float(told['wfsim_http_requests_total{method="POST",route="/v1/instances",status="201"}']) == 3
 
@@ -189,3 +223,23 @@ def test_a_workflow_is_published_as_it_is(client: httpx.Client) -> None:
     assert published["events"] == {"pay": {"amount": "integer"}, "drop": {}, "ring": {}}
     text = published["definition"]
     assert wf.loads(text) == order()
+
+
+def test_statistics_answer_in_time_and_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, history = f"sqlite:///{tmp_path}/runs.db", tmp_path / "history.duckdb"
+    with serving(address, activities={}, history=history) as server, caller(server) as client:
+        for number in range(3):
+            body = {"workflow": "order", "id": f"o{number}", "input": {"total": 1}}
+            assert client.post("/v1/instances", json=body).status_code == 201
+        with monkeypatch.context() as patched:
+            patched.setattr(statistics, "SECONDS", 0.0)
+            late = client.get("/v1/statistics/trend")
+            assert (late.status_code, late.json()["code"], late.headers["Retry-After"]) == (503, "catching_up", "1")
+        (row,) = client.get("/v1/statistics/trend").json()["rows"]
+        assert row["started"] == 3
+    with wf.open_history(history) as kept:
+        assert len(kept.cases()) == 3
+    with serving(address, activities={}, history=history) as server, caller(server, Role.VIEWER, "acme") as client:
+        assert client.get("/v1/statistics/trend").json()["rows"] == []
+        assert server.tenants.default.engine.history.lag == 0
+    assert {each.name for each in tmp_path.glob("*.duckdb")} == {"history.duckdb", "history.acme.duckdb"}

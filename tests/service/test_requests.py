@@ -78,6 +78,9 @@ def test_a_request_under_one_key_is_done_once_and_answered_twice_the_same(
         assert second.status_code == first.status_code, (path, body, first.text, second.text)
         same = ("id", "answer", "fate", "results", "code", "reason", "name")
         told = [{each: answer.json().get(each) for each in same} for answer in (first, second)]
+        for one in (each for answer in told for each in (answer["results"] or {}).values()):
+            # Where it stands is told as of now.
+            del one["version"]
         assert told[0] == told[1], (path, body)
         if not died:
             assert first.text == second.text
@@ -102,6 +105,32 @@ def test_a_request_repeated_at_the_same_time_is_done_once(server: Server) -> Non
         assert after == before + 1
 
 
+def test_what_was_refused_for_the_moment_is_done_once_the_moment_is_over() -> None:
+    body = {"workflow": "order", "id": "second", "input": {"total": 3}}
+    with serving(limits=Limits(rate=1e6, burst=10**6, open_instances=1)) as server, caller(server) as client:
+        start(client, "first")
+        again = {"Idempotency-Key": "k"}
+        refused = [client.post("/v1/instances", json=body, headers=again) for _ in range(2)]
+        assert [(each.status_code, each.json()["code"]) for each in refused] == [(429, "quota")] * 2
+        client.post("/v1/instances/first/events", json={"event": "drop"})
+        assert client.post("/v1/instances", json=body, headers=again).status_code == 201
+
+
+def test_a_priority_is_stored_with_the_instance(server: Server, client: httpx.Client) -> None:
+    assert start(client, "plain").status_code == 201
+    body = {"workflow": "order", "id": "urgent", "input": {"total": 3}, "priority": 7}
+    assert client.post("/v1/instances", json=body).status_code == 201
+    with wf.connect(server.url) as engine:
+        engine.start("order", {"total": 3}, id="slow", priority=-7)
+        with pytest.raises(ServiceError, match="priority"):
+            engine.start("order", {"total": 3}, id="never", priority=1_001)
+    with server.tenants.default.engine.core.database.reading() as rows:
+        found = [rows.read(name) for name in ("plain", "urgent", "slow")]
+    assert [None if row is None else row.priority for row in found] == [0, 7, -7]
+    for wrong in (1_001, -1_001, "high", True, 1.5):
+        assert client.post("/v1/instances", json={**body, "id": "never", "priority": wrong}).status_code == 422
+
+
 def test_a_key_of_another_request_is_refused(client: httpx.Client) -> None:
     assert start(client, "r1", headers={"Idempotency-Key": "r"}).status_code == 201
     answer = start(client, "r2", headers={"Idempotency-Key": "r"})
@@ -112,7 +141,10 @@ def test_a_key_of_another_request_is_refused(client: httpx.Client) -> None:
 def test_a_version_that_has_passed_is_refused_and_nothing_happens(client: httpx.Client) -> None:
     tag = start(client, "v").headers["ETag"]
     ring = {"url": "/v1/instances/v/events", "json": {"event": "ring"}}
-    assert client.post(**ring, headers={"If-Match": tag}).status_code == 200
+    rung = client.post(**ring, headers={"If-Match": tag})
+    assert (rung.status_code, rung.json()["state"]) == (200, "created")
+    # Its ETag is the next one's If-Match.
+    assert client.post(**ring, headers={"If-Match": rung.headers["ETag"]}).status_code == 200
     answer = client.post(**ring, headers={"If-Match": tag})
     assert (answer.status_code, answer.json()["code"]) == (412, "version_conflict")
     assert client.get("/v1/instances/v").headers["ETag"] == f'"{answer.json()["stored"]}"'
@@ -389,17 +421,17 @@ def test_the_place_of_the_database_is_told_to_nobody(client: httpx.Client) -> No
 
 
 def test_a_bucket_of_tokens_lets_a_burst_through_and_then_the_rate() -> None:
-    rates = Rates(Limits(rate=2.0, burst=3))
+    rates, limits = Rates(), Limits(rate=2.0, burst=3)
     for _ in range(3):
-        rates.take("a", now=0.0)
+        rates.take("a", limits, now=0.0)
     with pytest.raises(ServiceError) as refused:
-        rates.take("a", now=0.0)
+        rates.take("a", limits, now=0.0)
     assert (refused.value.status, refused.value.retry_after) == (429, 0.5)
-    rates.take("b", now=0.0)
-    rates.take("a", now=0.5)
+    rates.take("b", limits, now=0.0)
+    rates.take("a", limits, now=0.5)
     with pytest.raises(ServiceError):
-        rates.take("a", now=0.6)
-    rates.take("a", now=100.0)
+        rates.take("a", limits, now=0.6)
+    rates.take("a", limits, now=100.0)
 
 
 def test_who_asks_too_often_is_told_when_to_come_again() -> None:

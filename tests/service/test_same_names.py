@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +13,12 @@ import wfsim as wf
 from tests.service.served import charge_later, order, serving
 from wfsim.errors import (
     ConflictError,
+    CorrelationTaken,
     DefinitionTaken,
     EventRejected,
     InstanceExists,
     StartRefused,
+    UnknownExecution,
     UnknownInstance,
     UnknownWorkflow,
     WaitTimeout,
@@ -54,7 +58,8 @@ def test_an_order_from_start_to_end(engine: Any, clock: ManualClock) -> None:
     assert run.configuration == {"": "created"}
     assert [each.name for each in run.timers] == ["timeout"]
     answer = run.send("pay", amount=3)
-    assert (answer, answer.fate) == ("accepted", "taken")
+    assert (answer, answer.fate, answer.state) == ("accepted", "taken", "charging")
+    assert answer.version == next(each.seq for each in run.records if each.kind == "activity_scheduled")
     clock.advance("1s")
     activity = run.activities[0]
     assert (activity.activity, activity.phase, activity.attempt) == ("charge", "running", 1)
@@ -125,18 +130,117 @@ def test_events_and_commands_under_one_id_are_applied_once(engine: Any) -> None:
     assert run.send("ring", event_id="e") == "accepted"
     again = run.send("ring", event_id="e")
     assert (again, again.fate) == ("duplicate", "taken")
-    assert run.pause("lunch", command_id="c") == "accepted"
+    paused = engine.control("o", "pause", "lunch", command_id="c")
+    assert (paused, paused.state, paused.version) == ("accepted", "created", run.version)
     assert run.pause("lunch", command_id="c") == "duplicate"
     assert run.status == "paused"
     assert run.pause() == "ignored"
     assert run.send("ring") == "waiting"
     assert run.waiting == ["ring"]
     assert run.resume() == "accepted"
-    assert engine.control_all(["o", "nobody"], "cancel", "over") == {"o": "accepted", "nobody": "missing"}
+    assert engine.control_all(["o", "nobody"], "cancel", command_id="all") == {"o": "accepted", "nobody": "missing"}
+    again = engine.control_all(["o"], "cancel", command_id="all")["o"]
+    assert (again, again.fate) == ("duplicate", "accepted")
     assert (run.status, run.is_idle) == ("cancelled", True)
     with pytest.raises(EventRejected) as closed:
         run.send("ring")
     assert closed.value.reason == "closed"
+
+
+def test_an_event_loop_goes_on_while_an_event_is_sent(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = engine.start("order", {"total": 3}, id="o")
+    other = engine.start("order", {"total": 3}, id="p")
+    sends, go = type(engine).send, threading.Event()
+
+    def held(self: Any, id: str, *given: Any, **more: Any) -> Any:
+        # Until the loop has gone on.
+        assert id != "o" or go.wait(60)
+        return sends(self, id, *given, **more)
+
+    async def both() -> list[Any]:
+        first = asyncio.create_task(run.send_async("pay", {"amount": 3}, event_id="e"))
+        second = await engine.send_async("p", "ring", metadata={"by": "Ada"})
+        go.set()
+        return [await first, second, await run.send_async("pay", amount=3, event_id="e")]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(engine), "send", held)
+        answers = asyncio.run(both())
+    assert answers == ["accepted", "accepted", "duplicate"]
+    assert answers[2].fate == "taken"
+    assert {"by": "Ada"}.items() <= (engine.records("p")[2][1] or {}).items()
+    with pytest.raises(EventRejected, match=r"event\.amount >= context\.total"):
+        asyncio.run(other.send_async("pay", amount=1))
+
+
+def test_pages_go_on_where_they_were_whatever_starts_and_closes_meanwhile(engine: Any) -> None:
+    for n in range(6):
+        engine.start("order", {"total": n}, id=f"a{n}")
+    seen, after = [], None
+    while True:
+        page = engine.list(limit=2, after=after)
+        seen += [each.id for each in page]
+        engine.start("order", {"total": 9}, id=f"b{len(seen)}")
+        engine.send(seen[-1], "drop")
+        after = page.after
+        if after is None:
+            break
+    assert sorted(seen) == [f"a{n}" for n in range(6)]
+
+
+def test_an_attempt_is_found_by_its_correlation_id(engine: Any, clock: ManualClock) -> None:
+    run = engine.start("order", {"total": 3}, id="o/1")
+    begun = run.version
+    run.send("pay", amount=3)
+    clock.advance("1s")
+    found = engine.execution("o/1:1:1")
+    assert (found.activity, found.attempt, found.input, found.outcome) == ("charge", 1, {"total": 3}, None)
+    assert (found.state, found.idempotency_key, found.output) == ("charging", "o/1:1", None)
+    times = {each.kind: each.time for each in run.records[begun:]}
+    assert (found.scheduled, found.started, found.ended) == (
+        times["activity_scheduled"],
+        times["activity_started"],
+        None,
+    )
+    engine.complete("o/1:1:1", "r-7")
+    # It comes too late, and changes nothing.
+    engine.fail("o/1:1:1", "Late")
+    ended = engine.execution("o/1:1:1")
+    assert (ended.outcome, ended.output, ended.error_type) == ("succeeded", "r-7", None)
+    assert ended.ended == next(each.time for each in run.records if each.kind == "activity_succeeded")
+    other = engine.start("order", {"total": 3}, id="p")
+    other.send("pay", amount=3)
+    clock.advance("1s")
+    engine.fail("p:1:1", "Card.Declined", "no money")
+    failed = engine.execution("p:1:1")
+    assert (failed.outcome, failed.error_type, failed.message) == ("failed", "Card.Declined", "no money")
+    with pytest.raises(UnknownExecution, match="'p' has not scheduled attempt 2 of activity 1"):
+        engine.execution("p:1:2")
+    with pytest.raises(UnknownInstance):
+        engine.execution("nobody:1:1")
+    with pytest.raises(WfsimError, match="names no attempt"):
+        engine.execution("nonsense")
+
+
+def test_a_key_that_an_open_instance_has_is_taken(engine: Any) -> None:
+    engine.publish(
+        wf.loads(
+            """
+            name: kept
+            initial_state: open
+            variables: {key: {input: true}}
+            events: {end: {}}
+            states: [{name: open}, {name: over, is_terminal: true}]
+            transitions: [{from: open, event: end, to: over}]
+            correlation: {key: context.key}
+            """
+        )
+    )
+    engine.start("kept", {"key": "K-1"}, id="first")
+    with pytest.raises(CorrelationTaken, match="'first'"):
+        engine.start("kept", {"key": "K-1"})
+    engine.send("first", "end")
+    assert engine.start("kept", {"key": "K-1"}).state == "open"
 
 
 def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
@@ -249,6 +353,18 @@ def test_what_cannot_be_sent_is_told(engine: Any) -> None:
     with pytest.raises(WfsimError):
         engine.start("order", {"total": 3}, id="")
     assert run.state == "created"
+
+
+def test_several_statuses_may_be_asked_for_together(engine: Any) -> None:
+    for name, event in (("a", "ring"), ("b", "drop")):
+        engine.start("order", {"total": 3}, id=name).send(event)
+    engine.start("order", {"total": 3}, id="c").cancel()
+    assert {each.id for each in engine.list(status=["open", "completed"])} == {"a", "b"}
+    with pytest.raises(WfsimError, match="Statuses: open, created, running"):
+        engine.list(status=["open", "none"])
+    assert engine.children("a") == []
+    with pytest.raises(UnknownInstance):
+        engine.children("nobody")
 
 
 def test_who_works_what_waits_and_what_comes_next(engine: Any, clock: ManualClock) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 import wfsim as wf
 from tests.service.served import caller, order, serving
+from wfsim.cli import app
 from wfsim.errors import ServiceError, WfsimError
+from wfsim.runtime.database import Database
+from wfsim.service import allowances
 from wfsim.service.app import openapi
 from wfsim.service.door import Door
 from wfsim.service.keys import Keys, Role, role_of
@@ -93,6 +97,7 @@ def request_to(method: str, path: str) -> dict[str, Any]:
         "/v1/activities/heartbeat": {"correlation_id": f"{SECRET}:1:1"},
     }
     url = path.replace("{id}", SECRET).replace("{name}", SECRET).replace("{version}", "latest")
+    url = url.replace("{correlation_id}", f"{SECRET}:1:1")
     return {"method": method, "url": url, **({"json": bodies[path]} if method == "POST" else {})}
 
 
@@ -152,7 +157,8 @@ def test_no_route_shows_or_touches_what_another_tenant_has(server: Server, their
                     assert SECRET not in text, (method, path, text)
                 else:
                     assert path in ("/v1/commands",), (method, path, text)
-                    assert json.loads(text)["results"] == {SECRET: "missing", f"{SECRET}-2": "missing"}
+                    missing = {"answer": "missing", "fate": "missing", "state": None, "version": None}
+                    assert json.loads(text)["results"] == {SECRET: missing, f"{SECRET}-2": missing}
             else:
                 assert status in (404, 409, 422), (method, path, text)
                 assert "Did you mean" not in text
@@ -195,6 +201,49 @@ def test_quotas_count_a_namespace_alone(tmp_path: Path) -> None:
         assert [each.status_code for each in made] == [201, 201, 201, 429]
         assert (made[-1].json()["code"], made[-1].headers["Retry-After"]) == ("quota", "60")
         assert empty.post("/v1/instances", json=body).status_code == 201
+
+
+def test_what_a_namespace_is_allowed_changes_while_it_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowances, "FRESH", 0.0)
+    address = f"sqlite:///{tmp_path}/runs.db"
+    with (
+        serving(address, activities={}, limits=Limits(rate=1e6, burst=10**6, open_instances=1)) as server,
+        caller(server, Role.ADMIN, "acme") as acme,
+        caller(server, Role.ADMIN, "other") as other,
+    ):
+        body = {"workflow": "order", "input": {"total": 1}}
+
+        def started(client: httpx.Client) -> int:
+            return client.post("/v1/instances", json=body).status_code
+
+        for client in (acme, other):
+            client.post("/v1/definitions", json={"definition": wf.dumps(order())})
+            assert [started(client), started(client)] == [201, 429]
+        limits = CliRunner().invoke(app, ["limits", "-d", address, "--namespace", "acme", "--max-open", "2"])
+        assert "2 open instances" in limits.output
+        assert [started(acme), started(acme), started(other)] == [201, 429, 429]
+        # Another process sets it, as the command does.
+        known = allowances.Allowances(Database(address))
+        known.set("acme", allowances.Allowance(rate=0.1, open_instances=2))
+        assert [acme.get("/v1/caller").status_code for _ in range(3)][1:] == [429, 429]
+        assert other.get("/v1/caller").status_code == 200
+        known.set("acme", allowances.Allowance())
+        assert [acme.get("/v1/caller").status_code, started(acme)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rate": 0}, {"rate": True}, {"rate": "7"}, {"open_instances": -1}, {"open_instances": 1.5}]
+)
+def test_what_is_no_allowance_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(WfsimError, match=next(iter(wrong))):
+        allowances.Allowance(**wrong)
+    told = CliRunner().invoke(app, ["limits", "-d", f"sqlite:///{tmp_path}/runs.db", "--rate", "much"])
+    assert isinstance(told.exception, WfsimError)
+    assert "--rate is 'much'" in str(told.exception)
+    with pytest.raises(WfsimError, match="a namespace has"):
+        allowances.Allowances(Database(f"sqlite:///{tmp_path}/runs.db")).set("No", allowances.Allowance())
 
 
 def test_an_audit_says_who_did_what_and_so_does_the_history(server: Server) -> None:
@@ -253,8 +302,6 @@ def test_a_client_is_told_what_is_wrong_with_its_key(server: Server) -> None:
 
 
 def test_of_a_key_nothing_is_stored_that_opens(tmp_path: Path) -> None:
-    from wfsim.runtime.database import Database
-
     keys = Keys(Database(f"sqlite:///{tmp_path}/runs.db"))
     key, text = keys.add("Ada", Role.OPERATOR, "acme")
     assert keys.of(text) == key

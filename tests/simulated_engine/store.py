@@ -290,10 +290,6 @@ class SimulatedRows:
         found: InstanceRow | None = self.transaction.get("instance", name)
         return found
 
-    def count_of(self, workflow: str) -> int:
-        t = self.transaction
-        return sum(t.get("instance", key).workflow == workflow for key in t.every("instance"))
-
     def newest(self, most: int) -> list[str]:
         return list(self.transaction.every("instance"))[:most]
 

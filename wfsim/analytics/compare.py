@@ -11,7 +11,7 @@ import numpy as np
 
 from wfsim.errors import DefinitionError, HistoryError, listed
 from wfsim.history.measures import TITLES, expect_level
-from wfsim.history.samples import asking_for_arrays, cases_of
+from wfsim.history.samples import asking_for_arrays, cases_of, cases_text
 from wfsim.history.warm_up import warm_up_of
 from wfsim.model.duration import Duration
 from wfsim.simulation.statistics import paired
@@ -95,7 +95,9 @@ def compare_runs(first: tuple[History, list[Run]], second: tuple[History, list[R
         ("what differs", listed(_changes(runs[0][0], runs[0][1]), _MOST_CHANGES) or "nothing"),
         ("pairs", f"{n:,} cases in {len(runs):,} replication{'s' if len(runs) > 1 else ''}"),
     )
-    return Comparison(head, level, n, shown, differences, tuple(_remarks(pairs, len(first[1]), len(second[1]))))
+    remarks = tuple(_remarks(pairs, len(first[1]), len(second[1])))
+    query = {f"{side}.cases": cases_text([pair[k] for pair in runs]) for k, side in enumerate("AB")}
+    return Comparison(head, level, n, shown, differences, remarks, query)
 
 
 def _paired_runs(first: list[Run], second: list[Run]) -> list[tuple[Run, Run]]:

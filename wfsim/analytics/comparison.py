@@ -40,6 +40,9 @@ class Comparison(Mapping[str, Paired]):
         By name; times in seconds.
     remarks
         What was not paired, and what the numbers must be read with.
+    query
+        The SQL of what is compared, for whoever wants to ask further: `A.cases` is asked of the first history,
+        `B.cases` of the second.
     """
 
     head: tuple[tuple[str, str], ...]
@@ -48,6 +51,7 @@ class Comparison(Mapping[str, Paired]):
     shown: Mapping[str, Shown]
     differences: Mapping[str, Paired]
     remarks: tuple[str, ...]
+    query: Mapping[str, str]
 
     def __getitem__(self, key: str) -> Paired:
         if key not in self.differences:

@@ -113,12 +113,18 @@ def distances(first: History, second: History, level: float) -> Iterator[tuple[s
     )
 
 
+def queries_of(history: History) -> dict[str, str]:
+    """The SQL that distances are computed from, beside that of the cases."""
+    queries = {"edges": ENTERED, "waiting": WORKED, "hours": BEGUN}
+    return {name: query.format(runs=among(history.runs)).strip() for name, query in queries.items()}
+
+
 def _side(history: History) -> _Side:
     runs = history.runs
     together = len(runs) == 1 or not are_replications(runs)
     with asking_for_arrays(history) as ask:
         cases = cases_of(ask, runs, together)
-        entered, worked, begun = (ask(query.format(runs=among(runs))) for query in (ENTERED, WORKED, BEGUN))
+        entered, worked, begun = (ask(query) for query in queries_of(history).values())
     kept = [each.since(cut.time).closed() for each, cut in zip(cases, warm_up_of(runs, cases).cuts)]
     run, case, started, duration = (
         np.concatenate([getattr(each, name) for each in kept]) for name in ("run", "case", "started", "duration")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.arguments import expect
 from wfsim.errors import HistoryError, did_you_mean
-from wfsim.history.runs import workflow_of
 from wfsim.history.views import ranked_paths
 from wfsim.markup import html_table
 from wfsim.model.duration import short_time
@@ -14,6 +13,7 @@ from wfsim.model.workflow import Workflow
 
 from .flows import flows
 from .sankey import path_sankey
+from .scope import states_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from .flows import Measure
 
-OUTCOMES = ("success", "failure", "failed", "timed_out", "cancelled", "terminated")
-"""How a case may close: `completed` with either outcome, or one of the other statuses."""
+OUTCOMES = ("success", "failure", "failed", "timed_out", "cancelled", "terminated", "completed")
+"""How a case may close: completed with either outcome, with another status, or, of a log, completed and no more."""
 OTHER = "other paths"
 
 
@@ -48,7 +48,9 @@ class HotPaths:
         self._run = run
         self._rest = rest
         """Closed cases of all other paths, by how they closed."""
-        of = {name: None for one in history.runs for each in one.workflows for name in _states(each.definition)}
+        of = {
+            name: None for one in history.runs for each in one.workflows for name in states_of(history, each.definition)
+        }
         self._order = list(of)
 
     def __len__(self) -> int:
@@ -62,8 +64,8 @@ class HotPaths:
         pandas.DataFrame
             `path` (text), `cases` and their `share` of all closed cases, `total_time` and its `time_share`,
             `mean_time`, `p50_time`, `p95_time` (microseconds), the number of cases by how they closed
-            (`success`, `failure`, `failed`, `timed_out`, `cancelled`, `terminated`), both ranks, `states`
-            (list) and `path_hash`.
+            (`success`, `failure`, `failed`, `timed_out`, `cancelled`, `terminated`; of a log `completed`), how long
+            they waited for workers (`total_wait`, `mean_wait`), both ranks, `states` (list) and `path_hash`.
         """
         return self._table.copy()
 
@@ -194,10 +196,6 @@ def hot_paths(
 
 def _name(workflow: Workflow | str) -> str:
     return workflow.name if isinstance(workflow, Workflow) else str(workflow)
-
-
-def _states(definition: str) -> list[str]:
-    return [state.name for state in workflow_of(definition).states]
 
 
 def _whose(workflow: str | None) -> tuple[str, dict[str, Any]]:

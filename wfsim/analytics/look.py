@@ -12,16 +12,15 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from wfsim.model.workflow import Workflow
-
 # Okabe and Ito (2008), "Color Universal Design": told apart by colour-blind eyes.
 STATE_COLOURS = ("#56B4E9", "#E69F00", "#0072B2", "#CC79A7", "#F0E442")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 HATCHES = ("", "/", ".", "x", "-", "+")
 """Signs of states that share a colour: no colour is ever the only difference."""
-# Each ending has a sign of its own, for the same reason.
+# Each ending has a sign of its own, for the same reason. Cases of an imported log are completed without an outcome.
 ENDINGS = {
     "success": ("✓ completed: success", "#009E73"),
+    "completed": ("● completed", "#009E73"),
     "failure": ("✗ completed: failure", "#D55E00"),
     "failed": ("⚠ failed", "#D55E00"),
     "timed_out": ("⏱ timed out", "#999999"),
@@ -64,9 +63,9 @@ def bare(text: str) -> str:
     return html.escape(text)
 
 
-def state_looks(workflow: Workflow, names: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """The colour of each state, by its place in the workflow, and how many before it have the same."""
-    order = {path: k for k, path in enumerate(_paths(workflow))}
+def state_looks(states: Sequence[str], names: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """The colour of each state, by its place among the states of a workflow, and how many before it have the same."""
+    order = state_order(states)
     return {
         name: (STATE_COLOURS[order[name] % len(STATE_COLOURS)], order[name] // len(STATE_COLOURS))
         if name in order
@@ -75,13 +74,9 @@ def state_looks(workflow: Workflow, names: Iterable[str]) -> dict[str, tuple[str
     }
 
 
-def state_order(workflow: Workflow) -> dict[str, int]:
-    """The place of each state in the workflow."""
-    return {path: k for k, path in enumerate(_paths(workflow))}
-
-
-def _paths(workflow: Workflow) -> list[str]:
-    return ["/".join((*path, state.name)) for path, region in workflow.regions() for state in region.states]
+def state_order(states: Sequence[str]) -> dict[str, int]:
+    """The place of each state among those of a workflow."""
+    return {path: k for k, path in enumerate(states)}
 
 
 def faded(colour: str, opacity: float = 0.45) -> str:

@@ -234,7 +234,7 @@ class _Page:
     def text(self) -> str:
         """The whole page."""
         parts = [self._summary(), *map(self._map, _MAPS), self._paths(), *map(self._figure, _SECTIONS), *self._cases()]
-        name = escaped(f"{self.scope.workflow.name} {self.scope.workflow.version}")
+        name = escaped(f"{self.scope.name} {self.scope.version}")
         links = "".join(f'<li><a href="#{anchor}">{escaped(title)}</a></li>' for title, anchor in self.contents)
         plotly = (files("plotly") / "package_data/plotly.min.js").read_text(encoding="utf-8")
         return (

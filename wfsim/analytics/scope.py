@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfsim.errors import HistoryError, NothingToDraw, did_you_mean, listed
-from wfsim.history.runs import definition_of, workflow_of
+from wfsim.history.runs import NO_DEFINITION, definition_of, workflow_of
 from wfsim.model.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ class Scope:
 
     Attributes
     ----------
-    workflow
-        The definition that the history holds, or the one given.
+    name, version
+        What the history calls it.
+    states
+        Paths of its states, in the order of the definition; of an imported log its activities.
     runs
         Their numbers.
     where
@@ -29,10 +31,45 @@ class Scope:
         The same on rows of views, which name the workflow.
     """
 
-    workflow: Workflow
+    name: str
+    version: str
+    states: tuple[str, ...]
     runs: tuple[int, ...]
     where: str
     views: str
+    _workflow: Workflow | None
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it was imported from a log: nothing says how its cases should go, and how well they ended."""
+        return self._workflow is None
+
+    @property
+    def workflow(self) -> Workflow:
+        """The definition that the history holds, or the one given.
+
+        Raises
+        ------
+        NothingToDraw
+            If the history was imported from a log.
+        """
+        if self._workflow is None:
+            raise NothingToDraw(
+                "this history was imported from a log, so there is no definition to draw. "
+                "wf.discover(history) finds one; .sql('FROM dfg') has the edges."
+            )
+        return self._workflow
+
+
+def states_of(history: History, definition: str) -> tuple[str, ...]:
+    """The paths of the states of a definition of a history; of an imported log, which has none, its activities."""
+    if definition == NO_DEFINITION:
+        return tuple(name for (name,) in history.sql("SELECT name FROM state_names ORDER BY code").fetchall())
+    return _paths(workflow_of(definition))
+
+
+def _paths(workflow: Workflow) -> tuple[str, ...]:
+    return tuple("/".join((*path, state.name)) for path, region in workflow.regions() for state in region.states)
 
 
 def literal(text: str) -> str:
@@ -93,9 +130,15 @@ def scope_of(
         ).fetchall()
     }
     labels = ", ".join(f"({of}, {literal(named[of, number])})" for of, number, _ in places)
+    known = workflow if isinstance(workflow, Workflow) else None
+    if known is None and definition != NO_DEFINITION:
+        known = workflow_of(definition)
     return Scope(
-        workflow if isinstance(workflow, Workflow) else workflow_of(definition),
+        places[0][2].name,
+        places[0][2].version,
+        states_of(history, definition) if known is None else _paths(known),
         tuple(of for of, _, _ in places),
         f"(run, workflow) IN ({pairs})",
         f"(run, workflow) IN ({labels})",
+        known,
     )

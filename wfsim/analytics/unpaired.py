@@ -13,7 +13,7 @@ from wfsim.history.warm_up import warm_up_of
 from wfsim.simulation.statistics import share_of, unpaired
 
 from .comparison import Comparison, Shown
-from .distances import distances
+from .distances import distances, queries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,12 @@ def compare_apart(first: History, second: History, level: float) -> Comparison:
         *((name, _told(history, summary)) for name, history, summary in zip("AB", (first, second), summaries)),
         ("unpaired", "no case of one is a case of the other"),
     )
-    return Comparison(head, level, None, shown, found, tuple(_remarks(summaries, sides, has_distances=has_distances)))
+    query: dict[str, str] = {}
+    for side, history, summary in zip("AB", (first, second), summaries):
+        own = {**summary.query, "events": _event_cases(history)} | (queries_of(history) if has_distances else {})
+        query |= {f"{side}.{name}": text for name, text in own.items()}
+    remarks = tuple(_remarks(summaries, sides, has_distances=has_distances))
+    return Comparison(head, level, None, shown, found, remarks, query)
 
 
 _ORDER = [*TITLES, "events"]
@@ -65,7 +70,7 @@ def _measures(history: History, summary: Summary, level: float) -> Iterator[Meas
         together = len(runs) == 1 or not are_replications(runs)
         with asking_for_arrays(history) as ask:
             cases = cases_of(ask, runs, together)
-            rows = ask(EVENT_CASES.format(runs=among(runs)))
+            rows = ask(_event_cases(history))
         kept = [each.since(cut.time).closed() for each, cut in zip(cases, warm_up_of(runs, cases).cuts)]
         places = [each.run << 32 | each.case for each in kept]
         with_event = rows["run"].astype(np.int64) << 32 | rows["case"].astype(np.int64)
@@ -73,6 +78,11 @@ def _measures(history: History, summary: Summary, level: float) -> Iterator[Meas
             hits = [np.isin(each, with_event[rows["name"] == name]) for each in places]
             estimate = share_of(hits, level).within(0.0, 1.0)
             yield Measure(f"events.{name}", "events", name, "share", estimate)
+
+
+def _event_cases(history: History) -> str:
+    """The query for who has received which events."""
+    return EVENT_CASES.format(runs=among(history.runs)).strip()
 
 
 def _never(side: dict[str, Measure], measure: Measure, level: float) -> Measure | None:

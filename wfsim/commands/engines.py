@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -16,6 +18,9 @@ from wfsim.errors import EngineError
 from .marked_functions import Modules, functions_of
 from .printing import show_table
 from .terminal import AsJson, out, print_json
+
+if TYPE_CHECKING:
+    from wfsim.service.measuring import WorkerMeasures
 
 Address = Annotated[
     str,
@@ -62,6 +67,12 @@ def worker(
         bool, typer.Option("--schedules", help="Start published workflows at the times of their schedules, too.")
     ] = False,
     functions: Modules = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Where Prometheus asks what this worker did: a port of this machine, or host:port.", show_default=False
+        ),
+    ] = None,
     grace: Annotated[float, typer.Option(min=0, help="Seconds in which attempts may finish after SIGTERM.")] = 30.0,
     patience: Annotated[float, typer.Option(min=0, help="Seconds for which the database may be away.")] = 300.0,
 ) -> None:
@@ -72,14 +83,34 @@ def worker(
     Exit code 0 after a signal, 2 if it cannot begin or go on.
     """
     from wfsim.runtime.modules import activities_in
-    from wfsim.runtime.opening import open_engine
+    from wfsim.runtime.opening import assembled, begun
     from wfsim.runtime.worker import stopped_by_signals, told_as_json, work
 
     given = activities_in(activities or ())
     called = {each.name: each.python for each in functions_of(functions)}
-    with told_as_json(sys.stdout), stopped_by_signals() as stop:
-        engine = open_engine(database, workflows, given, functions=called, groups=groups, concurrency=concurrency)
-        work(engine, given, stop, grace=grace, patience=patience, schedules=schedules)
+    with told_as_json(sys.stdout), stopped_by_signals() as stop, contextlib.ExitStack() as beside:
+        measures = None if metrics is None else beside.enter_context(_measures(metrics))
+        engine = assembled(database, workflows, given, queued=True, groups=groups, concurrency=concurrency)
+        if measures is not None:
+            engine.core.told = measures.happened.told
+        work(begun(engine, called), given, stop, grace=grace, patience=patience, schedules=schedules)
+
+
+@contextlib.contextmanager
+def _measures(place: str) -> Iterator[WorkerMeasures]:
+    """What Prometheus may ask meanwhile."""
+    from wfsim.runtime.logs import tell
+
+    try:
+        from wfsim.service.measuring import WorkerMeasures
+    except ImportError as error:
+        raise EngineError(f"for --metrics, wfsim needs {error.name}: pip install 'wfsim[serve]'.") from None
+    host, _, port = place.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise EngineError(f"{place!r} is no place to listen. Write a port, 9464, or a host and a port, 0.0.0.0:9464.")
+    with contextlib.closing(WorkerMeasures(host or "127.0.0.1", int(port))) as measures:
+        tell("metrics_served", address=f"http://{host or '127.0.0.1'}:{measures.port}/metrics")
+        yield measures
 
 
 def queues(

@@ -1,26 +1,32 @@
-"""The commands `wfsim serve` and `wfsim keys`: an engine behind HTTP, and who may reach it."""
+"""The commands `wfsim serve`, `keys` and `limits`: an engine behind HTTP, who may reach it, and how much."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.text import Text
 
-from wfsim.errors import WfsimError
+from wfsim.errors import OptionError, WfsimError
 
 from .printing import show_table
 from .terminal import err, out
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wfsim.runtime.database import Database
     from wfsim.service.keys import Keys
 
 Address = Annotated[
     str,
     typer.Option("--database", "-d", help="sqlite:///runs.db or postgresql://user@host/name.", show_default=False),
 ]
+
+N = TypeVar("N", int, float)
 
 
 def serve(
@@ -35,6 +41,13 @@ def serve(
     host: Annotated[str, typer.Option(help="Where it listens; others than this machine need a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8080,
     rate: Annotated[float, typer.Option(min=0.1, help="Requests a second of one key.")] = 200.0,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="DuckDB file that keeps the history of which statistics are asked; default: in memory.",
+            show_default=False,
+        ),
+    ] = None,
     max_open: Annotated[
         int | None, typer.Option(min=1, help="Open instances of one namespace; default: as many as one likes.")
     ] = None,
@@ -48,7 +61,7 @@ def serve(
 
     functions = activities_in(activities or ())
     limits = Limits(rate=rate, burst=max(2 * int(rate), 1), open_instances=max_open)
-    tenants = Tenants(database, workflows, functions)
+    tenants = Tenants(database, workflows, functions, history=history)
     try:
         server = Server(tenants, host=host, port=port, limits=limits)
         shown = tenants.default.engine.core.database.shown
@@ -62,6 +75,47 @@ def serve(
         server.serve()
     finally:
         tenants.close()
+
+
+def limits(
+    database: Address,
+    namespace: Annotated[str, typer.Option(help="Whose.")] = "default",
+    rate: Annotated[
+        str | None, typer.Option(help="Requests a second of one key; none: as each process was started.")
+    ] = None,
+    max_open: Annotated[
+        str | None, typer.Option(help="Open instances; none: as each process was started.", show_default=False)
+    ] = None,
+) -> None:
+    """Show what namespaces of a service are allowed, or set it.
+
+    Services keep to it within seconds, without a restart.
+    """
+    from wfsim.runtime.database import existing
+    from wfsim.service.allowances import Allowance, Allowances
+
+    changes: dict[str, Any] = {}
+    if rate is not None:
+        changes["rate"] = _number("--rate", rate, float)
+    if max_open is not None:
+        changes["open_instances"] = _number("--max-open", max_open, int)
+    known = Allowances(_shared(existing(database)))
+    if changes:
+        known.set(namespace, replace(known.list().get(namespace, Allowance()), **changes))
+    rows = [[name, str(each)] for name, each in known.list().items()]
+    if rows:
+        show_table(out, "", rows, [("namespace", False), ("allowed", False)])
+    else:
+        _say("Nothing was set: all are as each process was started.")
+
+
+def _number(option: str, text: str, kind: Callable[[str], N]) -> N | None:
+    if text == "none":
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise OptionError(f"{option} is {text!r}. Write a number, or none.") from None
 
 
 keys = typer.Typer(help="Who may call a service.", no_args_is_help=True, rich_markup_mode=None)
@@ -107,13 +161,18 @@ def revoke_key(
 
 
 def _keys(database: str) -> Keys:
-    from wfsim.runtime.database import Database
     from wfsim.service.keys import Keys
+
+    return Keys(_shared(database))
+
+
+def _shared(database: str) -> Database:
+    from wfsim.runtime.database import Database
 
     found = Database(database)
     if found.in_memory:
         raise WfsimError("a database in memory keeps no keys. Give sqlite:///runs.db or postgresql://user@host/name.")
-    return Keys(found)
+    return found
 
 
 def _need_extra() -> None:

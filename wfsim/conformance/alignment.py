@@ -71,6 +71,11 @@ class Alignments:
         self.shortest = shortest
 
     @property
+    def query(self) -> str | None:
+        """The question in SQL whose rows are the traces of a history; `None` if these were given."""
+        return None if self._history is None else _VARIANTS.strip()
+
+    @property
     def unknown(self) -> tuple[Variant, ...]:
         """Variants whose search was stopped."""
         return tuple(each for each in self.variants if each.moves is None)

@@ -16,9 +16,9 @@ from wfsim.semantics.codes import (
     R_ACTIVITY_FAILED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
-    R_ATTEMPT_TIMED_OUT,
     R_STARTED,
     R_STATE_ENTERED,
+    R_STIMULUS_IGNORED,
     R_TRANSITION,
 )
 
@@ -40,23 +40,29 @@ if TYPE_CHECKING:
 Of = Literal["events", "states", "activities"]
 
 # Root states only: those of inner regions happen beside one another, in no order that a trace could have.
+# Other tools know no time 0: moments are those of the calendar.
 _STATES = f"""
-SELECT r.run, r."case", r.seq, r.time, s.name AS activity, NULL AS lifecycle, NULL AS resource, NULL AS event_id,
-    NULL AS "values"
-FROM records r
+SELECT r.run, r."case", r.seq, r.time + z.begins AS time, s.name AS activity, NULL AS lifecycle, NULL AS resource,
+    NULL AS event_id, NULL AS "values"
+FROM records r JOIN run_begins z ON z.run = r.run
 JOIN region_names g ON g.code = r.region AND g.name = ''
 JOIN state_names s ON s.code = if(r.kind = {R_TRANSITION}, r.to_state, r.state)
 WHERE r.kind = {R_STATE_ENTERED} OR (r.kind = {R_TRANSITION} AND r.to_state IS NOT NULL)
 """
+# Of attempts as `attempt_rows` counts them; who never began has no event unless he was done all the same.
 _ACTIVITIES = f"""
-SELECT r.run, r."case", r.seq, r.time, a.name AS activity,
+SELECT r.run, r."case", r.seq, r.time + z.begins AS time, a.name AS activity,
     CASE r.kind WHEN {R_ACTIVITY_STARTED} THEN 'start' WHEN {R_ACTIVITY_SUCCEEDED} THEN 'complete'
         ELSE 'ate_abort' END AS lifecycle,
     y.worker AS resource, r.activity_id || '/' || r.attempt AS event_id, NULL AS "values"
-FROM records r JOIN activity_names a ON a.code = r.activity
-LEFT JOIN attempt_rows y ON y.run = r.run AND y."case" = r."case" AND y.activity_id = r.activity_id
+FROM records r JOIN run_begins z ON z.run = r.run
+JOIN activity_names a ON a.code = r.activity
+JOIN attempt_rows y ON y.run = r.run AND y."case" = r."case" AND y.activity_id = r.activity_id
     AND y.attempt = r.attempt
-WHERE r.kind IN ({R_ACTIVITY_STARTED}, {R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT})
+ANTI JOIN (SELECT run, "case", cause_seq, activity_id FROM records WHERE kind = {R_STIMULUS_IGNORED}) i
+ON i.run = r.run AND i."case" = r."case" AND i.cause_seq = r.seq AND i.activity_id = r.activity_id
+WHERE (r.kind = {R_ACTIVITY_STARTED} AND r.time = y.scheduled + y.wait) OR (r.seq = y.ended_seq
+    AND (y.wait IS NOT NULL OR r.kind IN ({R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED})))
 """
 _EVENTS = f"""
 SELECT r.run, r."case", r.seq,

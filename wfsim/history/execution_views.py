@@ -29,7 +29,8 @@ EXECUTIONS = f"""
 CREATE VIEW executions AS
 SELECT t.run, t."case", w.workflow, c.external_id, g.name AS region, s.name AS state, a.name AS activity,
     t.activity_id, t.attempt, b."index",
-    coalesce(c.external_id, t."case"::VARCHAR) || ':' || t.activity_id AS idempotency_key, t.worker,
+    coalesce(c.external_id, t."case"::VARCHAR) || ':' || t.activity_id AS idempotency_key,
+    idempotency_key || ':' || t.attempt AS correlation_id, t.worker,
     ('{{' || coalesce({joined(_NAMED, 'b."values"')}, '') || '}}')::JSON AS input,
     (list_transform(e."values", lambda v: {SAID})[1])::JSON AS output,
     t.scheduled, t.scheduled + t.wait AS started, t.ended, business_time(t.scheduled, t.scheduled + t.wait) AS wait,

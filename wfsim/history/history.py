@@ -9,7 +9,7 @@ import weakref
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from wfsim.arguments import as_path, expect_whole
 from wfsim.errors import HistoryError, listed
@@ -32,7 +32,7 @@ from .working_time import business_hours_of, clock_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
     from types import TracebackType
 
@@ -66,6 +66,18 @@ class Part:
         return opening.cursor(con, {name: each for name, each in bounds.items() if each is not None}, self.clock)
 
 
+class Source(Protocol):
+    """What a history is a copy of, that goes on elsewhere."""
+
+    def refresh(self) -> object:
+        """Append what is missing."""
+        ...
+
+    def missing(self) -> int:
+        """How many records that would be."""
+        ...
+
+
 class History:
     """What happened in one or more runs.
 
@@ -89,6 +101,8 @@ class History:
         whoever opened it has said it.
     functions
         Functions in Python, for replay of workflows that call them (M14.5).
+    source
+        What it is a copy of that goes on elsewhere; it is brought up to date before each question.
 
     Raises
     ------
@@ -106,10 +120,10 @@ class History:
         part: Part | None = None,
         max_memory: int = opening.MAX_MEMORY,
         functions: tuple[Supplied, ...] = (),
-        follows: Callable[[], None] | None = None,
+        source: Source | None = None,
     ) -> None:
         self.path = Path(path)
-        self._follows = follows
+        self._source = source
         self._functions = functions
         self._part = part
         self._live = live
@@ -149,6 +163,7 @@ class History:
         *,
         max_rows: int | None = MAX_ROWS,
         max_seconds: float | None = MAX_SECONDS,
+        **named: Any,
     ) -> Result:
         """Ask a question in SQL. Nothing that a query says changes the history, nor reaches another file.
 
@@ -158,6 +173,8 @@ class History:
             One SELECT (or FROM, WITH, DESCRIBE, SHOW, SUMMARIZE, and EXPLAIN of these) over the views.
         params
             Values for `?` (a list) or `$name` (a mapping). Never paste values into the text.
+        named
+            Values for `$name`, in place of a mapping: `sql("FROM stays WHERE state = $state", state="paid")`.
         max_rows
             An answer with more rows is refused, before it fills the memory of this process; `None`: whatever comes.
         max_seconds
@@ -166,13 +183,17 @@ class History:
         Raises
         ------
         HistoryError
-            With DuckDB's message, if the query is wrong; if it is not one question; if a limit is reached, which may
-            be when the answer is fetched.
+            With DuckDB's message, if the query is wrong; if it is not one question; if values are given both ways; if
+            a limit is reached, which may be when the answer is fetched.
         """
         import duckdb
 
+        if named and params is not None:
+            raise HistoryError(
+                f"sql was given values as params, and by name ({', '.join(named)}). Give all of them in one way."
+            )
         try:
-            asked = question(self._asked(), query, params, max_rows, max_seconds)
+            asked = question(self._asked(), query, named or params, max_rows, max_seconds)
         except duckdb.Error as error:
             raise told(error, self.path) from None
         return Result(self, asked)
@@ -529,6 +550,15 @@ class History:
         return self._functions
 
     @property
+    def lag(self) -> int:
+        """How many records an engine has stored since its history was asked last; the next question fetches them.
+
+        All others have all that they ever will: 0.
+        """
+        source = self._all_of_it()._source
+        return 0 if source is None else source.missing()
+
+    @property
     def complete(self) -> bool:
         """Whether all that happened is here: no run was interrupted, and there was room for everything."""
         return all(run.complete for run in self.runs)
@@ -540,9 +570,9 @@ class History:
         if self._closed:
             raise HistoryError(f"{self.path}: this history has been closed. Open it again with open_history.")
         # What it is a copy of may have gone on.
-        follows = (self if self._part is None else self._part.whole)._follows
-        if follows is not None:
-            follows()
+        source = self._all_of_it()._source
+        if source is not None:
+            source.refresh()
         return self._con
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -172,12 +172,16 @@ ORDER BY p.run, p.pool
 # Work and waiting counted as `occupancy` counts stays: from where they begin, and against them from where they end.
 POOL_LOAD = """
 CREATE MACRO pool_load(bucket_us) AS TABLE
-WITH taken AS (
-    SELECT a.run, a.pool, greatest(a.scheduled, range_since()) AS scheduled,
-        greatest(least(coalesce(a.started, a.ended, h.horizon), h.horizon), range_since()) AS served,
-        if(a.started IS NULL, NULL, greatest(a.started, range_since())) AS started,
-        coalesce(a.ended, h.horizon) AS ended
-    FROM pool_attempts a JOIN horizons h ON h.run = a.run
+WITH pooled AS (
+    SELECT p.run, p.number, p.pool, a.code FROM activity_pools p JOIN activity_names a ON a.name = p.activity
+),
+taken AS MATERIALIZED (
+    SELECT t.run, p.pool, greatest(t.scheduled, range_since()) AS scheduled,
+        greatest(least(coalesce(t.scheduled + t.wait, t.ended, h.horizon), h.horizon), range_since()) AS served,
+        if(t.wait IS NULL, NULL, greatest(t.scheduled + t.wait, range_since())) AS started,
+        coalesce(t.ended, h.horizon) AS ended
+    FROM attempt_rows t JOIN pooled p ON p.run = t.run AND p.number = t.workflow AND p.code = t.activity
+    JOIN horizons h ON h.run = t.run WHERE t.scheduled IS NOT NULL
 ),
 spans AS (
     SELECT run, pool, 'busy' AS what, started AS since, ended AS until FROM taken WHERE started IS NOT NULL
@@ -185,11 +189,11 @@ spans AS (
     SELECT run, pool, 'queue', scheduled, served FROM taken WHERE served > scheduled
 ),
 ends AS (
-    SELECT run, pool, what, since // bucket_us AS bucket, count(*)::BIGINT AS change,
+    SELECT run, pool, what, since // bucket_width(bucket_us) AS bucket, count(*)::BIGINT AS change,
         (count(*) * bucket_us - sum(since % bucket_us))::BIGINT AS inside
     FROM spans GROUP BY ALL
     UNION ALL
-    SELECT run, pool, what, until // bucket_us, -count(*)::BIGINT,
+    SELECT run, pool, what, until // bucket_width(bucket_us), -count(*)::BIGINT,
         (sum(until % bucket_us) - count(*) * bucket_us)::BIGINT
     FROM spans GROUP BY ALL
 ),

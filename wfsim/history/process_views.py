@@ -113,7 +113,9 @@ _UNIT = (
     f"error('trend by ' || unit || ': with a time zone give one of {', '.join(_UNITS)}; without one, microseconds'))"
 )
 _STEPS = " ".join(f"WHEN '{unit}' THEN INTERVAL 1 {unit.upper()}" for unit in _UNITS)
-_BY_TIME = _trend("{moment} // bucket_us", "range(first, last + 1)", "(g.bucket * bucket_us)::BIGINT AS bucket_start")
+_BY_TIME = _trend(
+    "{moment} // bucket_width(bucket_us)", "range(first, last + 1)", "(g.bucket * bucket_us)::BIGINT AS bucket_start"
+)
 _BY_CLOCK = _trend(
     f"date_trunc({_UNIT}, clock_at({{moment}} + begins, zone))",
     f"generate_series(first, last, CASE unit {_STEPS} END)",
@@ -125,7 +127,7 @@ STATE_DISTRIBUTION = """
 CREATE MACRO state_distribution(t) AS TABLE
 WITH there AS (
     SELECT run, workflow, region, state, count(*) AS cases FROM history.main.stay_rows
-    WHERE entered <= t AND left_at > t GROUP BY run, workflow, region, state
+    WHERE entered <= t AND left_at > t AND in_range(t) GROUP BY run, workflow, region, state
 )
 SELECT d.run, w.workflow, g.name AS region, s.name AS state, d.cases,
     d.cases / sum(d.cases) OVER (PARTITION BY d.run, d.workflow, d.region) AS share
@@ -141,7 +143,7 @@ ACTIVE_INSTANCES = """
 CREATE MACRO active_instances(t, after_run, after_case, page) AS TABLE
 WITH keys AS (
     SELECT run, "case", workflow, external_id, started FROM history.main.cases
-    WHERE started <= t AND coalesce(closed > t, true)
+    WHERE started <= t AND coalesce(closed > t, true) AND in_range(t)
         AND (run > after_run OR (run = after_run AND "case" > after_case))
     ORDER BY run, "case" LIMIT page
 )

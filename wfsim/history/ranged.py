@@ -23,6 +23,9 @@ def _if_before(moment: str, names: tuple[str, ...]) -> str:
 RANGE_VIEWS = (
     f"CREATE MACRO range_since() AS coalesce(getvariable('since'), {FIRST})",
     f"CREATE MACRO range_until() AS coalesce(getvariable('until'), {FOREVER})",
+    "CREATE MACRO bucket_width(width) AS if(width > 0, width, "
+    "error('a bucket of time is more than 0 microseconds, not ' || width))",
+    "CREATE MACRO in_range(moment) AS moment >= range_since() AND moment < range_until()",
     f"""
 CREATE VIEW records AS
 SELECT * REPLACE ({_DURATIONS}) FROM history.main.records WHERE time >= range_since() AND time < range_until()

@@ -108,9 +108,14 @@ def has_business_hours(ask: Ask) -> bool:
     return bool(ask("SELECT getvariable('business_width') IS NOT NULL AS told")["told"][0])
 
 
+def cases_text(runs: list[Run]) -> str:
+    """The query for the root cases of some runs."""
+    return CASES.format(runs=among(runs)).strip()
+
+
 def cases_of(ask: Ask, runs: list[Run], together: bool) -> list[RunCases]:
     """The root cases of each run, or of all together."""
-    found = ask(CASES.format(runs=among(runs)))
+    found = ask(cases_text(runs))
     columns = (
         found["run"].astype(np.int64),
         found["case"].astype(np.int64),

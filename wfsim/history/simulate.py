@@ -242,12 +242,11 @@ def run_replication(
     from wfsim.simulation.compiled.run import CompiledSimulation
 
     def take(chunk: Chunk) -> bool:
-        return writer.append_logged(chunk, members)
+        return writer.append_logged(chunk, simulation.members)
 
     simulation = CompiledSimulation(
         program, plan, replication=replication, sink=take, birth=writer.announce, progress=progress
     )
-    members = simulation.members
     summary = simulation.run()
     _tell(writer, plan, summary.end_time)
     return summary

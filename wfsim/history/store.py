@@ -19,7 +19,7 @@ from .case import Case, find_case
 from .codes import Codes, ProgramCodes, names_in, program_codes
 from .failures import not_appended, reading, roll_back
 from .handles import clean
-from .history import History
+from .history import History, Source
 from .paths import EMPTY, Paths
 from .replay_case import programs_of
 from .runs import Run, runs_in, workflows_of
@@ -29,7 +29,7 @@ from .views import name_records
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import pyarrow as pa
@@ -223,17 +223,17 @@ class Store:
             found.run = self._run(found.run.run)
             return found
 
-    def history(self, follows: Callable[[], None] | None = None) -> History:
+    def history(self, source: Source | None = None) -> History:
         """The history so far, for questions while the store is open; it sees every append at once.
 
-        `follows` is called before each question, to append what has happened elsewhere.
+        `source` is asked before each question to append what has happened elsewhere.
         """
         with self._asked():
             if not self._is_asked:
                 self._is_asked = True
                 name_records(self._con)
             return History(
-                self.path, con=opening.cursor(self._con), live=True, follows=follows, functions=self._functions
+                self.path, con=opening.cursor(self._con), live=True, source=source, functions=self._functions
             )
 
     # --- appends ---------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ class Summing:
         self.kept = [cases.since(cut.time) for cases, cut in zip(self.cases, self.cuts)]
         self.horizons = self._horizons()
         self.until = self._last_arrivals()
-        self.query: dict[str, str] = {"cases": samples.CASES.format(runs=samples.among(runs)).strip()}
+        self.query: dict[str, str] = {"cases": samples.cases_text(runs)}
 
     @cached_property
     def attempts(self) -> Mapping[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.semantics.codes import (
     CANCELLED,
+    COMPLETED,
     FAILED,
     FAILURE,
     R_ACTIVITY_CANCELLED,
@@ -165,7 +166,8 @@ _SPLIT = f"""
     count(*) FILTER (status = {FAILED}) AS failed,
     count(*) FILTER (status = {TIMED_OUT}) AS timed_out,
     count(*) FILTER (status = {CANCELLED}) AS cancelled,
-    count(*) FILTER (status = {TERMINATED}) AS "terminated"
+    count(*) FILTER (status = {TERMINATED}) AS "terminated",
+    count(*) FILTER (status = {COMPLETED} AND outcome IS NULL) AS completed
 """
 
 
@@ -173,22 +175,33 @@ def ranked_paths(cases: str, split: bool) -> str:
     """SELECT that ranks the paths of closed cases by number and by time.
 
     `cases` is a condition on the table of that name; without `split` they all count as one, whatever run and workflow.
+    Waiting is that of a case's attempts for a worker, from its start on; null in runs that tell of none.
     """
     own = "run, workflow, " if split else ""
     partition = "PARTITION BY g.run, g.workflow" if split else ""
     return f"""
-WITH grouped AS (
+WITH waits AS (
+    SELECT run, "case", sum(business_time(scheduled, scheduled + wait)) AS waited
+    FROM history.main.attempt_rows WHERE wait > 0 GROUP BY run, "case"
+),
+taken AS (
+    SELECT c.*, business_time(started, closed) AS duration, if(k.run IS NULL, NULL, coalesce(w.waited, 0)) AS waited
+    FROM (SELECT * FROM cases WHERE closed IS NOT NULL AND {cases}) c
+    LEFT JOIN waits w ON w.run = c.run AND w."case" = c."case"
+    LEFT JOIN (SELECT DISTINCT run FROM history.main.attempt_rows WHERE wait IS NOT NULL) k ON k.run = c.run
+),
+grouped AS (
     SELECT {own}path_hash, count(*) AS cases, sum(duration)::BIGINT AS total_time,
-        avg(duration) AS mean_time, quantile_cont(duration, [0.5, 0.95]) AS q, {_SPLIT}
-    FROM (SELECT *, business_time(started, closed) AS duration FROM cases WHERE closed IS NOT NULL AND {cases})
-    GROUP BY {own}path_hash
+        avg(duration) AS mean_time, quantile_cont(duration, [0.5, 0.95]) AS q, sum(waited)::BIGINT AS total_wait,
+        avg(waited) AS mean_wait, {_SPLIT}
+    FROM taken GROUP BY {own}path_hash
 )
 SELECT {"g.run, w.workflow, " if split else ""}
     array_to_string(v.states, ' → ') AS path, g.cases,
     g.cases / sum(g.cases) OVER ({partition}) AS share,
     g.total_time, g.total_time / nullif(sum(g.total_time) OVER ({partition}), 0) AS time_share,
-    g.mean_time, g.q[1] AS p50_time, g.q[2] AS p95_time, g.success, g.failure, g.failed, g.timed_out, g.cancelled,
-    g."terminated",
+    g.mean_time, g.q[1] AS p50_time, g.q[2] AS p95_time, g.total_wait, g.mean_wait, g.success, g.failure, g.failed,
+    g.timed_out, g.cancelled, g."terminated", g.completed,
     row_number() OVER ({partition} ORDER BY g.cases DESC, g.total_time DESC, v.states) AS rank_by_cases,
     row_number() OVER ({partition} ORDER BY g.total_time DESC, g.cases DESC, v.states) AS rank_by_time,
     v.states, g.path_hash
@@ -204,12 +217,12 @@ HOT_PATHS = "CREATE VIEW hot_paths AS " + ranked_paths("true", True)
 OCCUPANCY = """
 CREATE MACRO occupancy(bucket_us) AS TABLE
 WITH ends AS (
-    SELECT run, workflow, region, state, greatest(entered, range_since()) // bucket_us AS bucket,
+    SELECT run, workflow, region, state, greatest(entered, range_since()) // bucket_width(bucket_us) AS bucket,
         count(*)::BIGINT AS change,
         (count(*) * bucket_us - sum(greatest(entered, range_since()) % bucket_us))::BIGINT AS inside
     FROM stay_rows GROUP BY ALL
     UNION ALL
-    SELECT y.run, y.workflow, y.region, y.state, least(y.left_at, h.horizon) // bucket_us AS bucket,
+    SELECT y.run, y.workflow, y.region, y.state, least(y.left_at, h.horizon) // bucket_width(bucket_us) AS bucket,
         -count(*)::BIGINT, (sum(least(y.left_at, h.horizon) % bucket_us) - count(*) * bucket_us)::BIGINT
     FROM stay_rows y LEFT JOIN horizons h ON h.run = y.run GROUP BY ALL
 ),
@@ -279,29 +292,37 @@ LEFT JOIN errors e ON e.run = n.run AND e.workflow = n.workflow AND e.activity =
 ORDER BY n.run, n.workflow, a.name
 """
 
+# Of an activity also how long it was worked at, and whose work it is: what a longer wait is to be read against.
 BOTTLENECKS = """
 CREATE VIEW bottlenecks AS
 WITH inside AS (
     SELECT y.run, y.workflow, y.region, y.state, business_time(y.entered, least(y.left_at, h.horizon)) AS waited
     FROM stay_rows y LEFT JOIN horizons h ON h.run = y.run
 ),
+begun AS (
+    SELECT run, workflow, activity, business_time(scheduled, scheduled + wait) AS waited,
+        business_time(scheduled + wait, ended) AS served
+    FROM attempt_rows WHERE wait IS NOT NULL
+),
 grouped AS (
     SELECT run, workflow, 'state' AS what, region, state AS name, count(*) AS n, sum(waited)::BIGINT AS total_wait,
-        avg(waited) AS mean_wait, quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait
+        avg(waited) AS mean_wait, quantile_cont(waited, 0.95) AS p95_wait, max(waited) AS max_wait,
+        NULL::BIGINT AS total_service, NULL::DOUBLE AS mean_service
     FROM inside GROUP BY run, workflow, region, state
     UNION ALL
     SELECT run, workflow, 'activity', NULL, activity, count(*), sum(waited)::BIGINT, avg(waited),
-        quantile_cont(waited, 0.95), max(waited)
-    FROM (SELECT *, business_time(scheduled, scheduled + wait) AS waited FROM attempt_rows WHERE wait IS NOT NULL)
-    GROUP BY run, workflow, activity
+        quantile_cont(waited, 0.95), max(waited), coalesce(sum(served), 0)::BIGINT, avg(served)
+    FROM begun GROUP BY run, workflow, activity
 )
-SELECT b.run, w.workflow, b.what, g.name AS region, coalesce(s.name, a.name) AS name, b.n, b.total_wait, b.mean_wait,
-    b.p95_wait, b.max_wait
+SELECT b.run, w.workflow, b.what, g.name AS region, coalesce(s.name, a.name) AS name, p.pool, b.n, b.total_wait,
+    b.mean_wait, b.p95_wait, b.max_wait, b.total_service, b.mean_service,
+    b.total_wait / nullif(b.total_wait + b.total_service, 0) AS wait_share
 FROM grouped b
 LEFT JOIN workflow_names w ON w.run = b.run AND w.number = b.workflow
 LEFT JOIN region_names g ON g.code = b.region
 LEFT JOIN state_names s ON b.what = 'state' AND s.code = b.name
 LEFT JOIN activity_names a ON b.what = 'activity' AND a.code = b.name
+LEFT JOIN activity_pools p ON p.run = b.run AND p.number = b.workflow AND p.activity = a.name
 ORDER BY b.run, b.total_wait DESC, w.workflow, b.what, g.name NULLS FIRST, name
 """
 
@@ -352,7 +373,7 @@ ORDER BY g.run, g.retries DESC, w.workflow, a.name
 ACTIVE_AT = """
 CREATE MACRO active_at(t) AS TABLE
 SELECT y.run, y."case", w.workflow, c.external_id, g.name AS region, s.name AS state, y.entered
-FROM (SELECT * FROM history.main.stay_rows WHERE entered <= t AND left_at > t) y
+FROM (SELECT * FROM history.main.stay_rows WHERE entered <= t AND left_at > t AND in_range(t)) y
 LEFT JOIN history.main.cases c ON c.run = y.run AND c."case" = y."case"
 LEFT JOIN workflow_names w ON w.run = y.run AND w.number = y.workflow
 LEFT JOIN region_names g ON g.code = y.region
@@ -408,6 +429,7 @@ VIEWS = (
     HOT_PATHS,
     OCCUPANCY,
     ACTIVITY_STATS,
+    *POOL_VIEWS,
     BOTTLENECKS,
     TIMEOUTS,
     RETRIES,
@@ -419,6 +441,5 @@ VIEWS = (
     CONFORMANCE,
     METADATA,
     *PROCESS_VIEWS,
-    *POOL_VIEWS,
     *SLA_VIEWS,
 )

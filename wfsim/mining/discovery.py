@@ -13,6 +13,7 @@ from wfsim.markup import escaped
 from .logs import Log
 from .miner import mine
 from .nets import net_of
+from .observed import named
 from .states import workflow_of
 from .tree import TAU
 
@@ -61,6 +62,11 @@ class Discovery:
     log: Log = field(repr=False)
     n_open: int
     timed: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """The question in SQL whose rows are the traces."""
+        return named(VARIANTS, self.name)
 
     @cached_property
     def net(self) -> PetriNet:

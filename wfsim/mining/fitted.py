@@ -88,12 +88,16 @@ class Fit:
         What was left out or guessed.
     data
         The scenario as it is written to a file.
+    query
+        The SQL of what each part is fitted to, by what the part's key begins with: `arrivals`, `events`, `activities`,
+        `pools`, `workflows.shipping.events`.
     """
 
     scenario: Scenario
     goodness: tuple[Goodness, ...]
     notes: tuple[str, ...]
     data: Mapping[str, Any] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
 
     def df(self) -> pd.DataFrame:
         """One row per part: `key`, `family`, `n`, `n_cut`, `distance`, `anderson`, `p`, `note`."""

@@ -27,8 +27,8 @@ from .families import digits
 from .fitted import Fit, Goodness
 from .given import fit_values
 from .rates import fit_arrivals
-from .staffing import crews_of, pool_by_activity, pools_of
-from .walking import walk
+from .staffing import POOLS, WORKERS, crews_of, pool_by_activity, pools_of
+from .walking import CASES, walk
 
 if TYPE_CHECKING:
     import os
@@ -134,6 +134,7 @@ class _Fitting:
         self._data: dict[str, Any] = {"workflow": workflow.name}
         self._goodness: list[Goodness] = []
         self._notes: list[str] = []
+        self._query: dict[str, str] = {}
 
     # --- where it comes from ---------------------------------------------------------------------
 
@@ -162,6 +163,8 @@ class _Fitting:
                 f"Events are from {walked.n_followed:,} of {walked.n_cases:,} closed cases; "
                 f"the others do what the workflow cannot. All cases count for arrivals and activities."
             )
+        asked = {"arrivals": observed.ARRIVALS, "events": CASES, "activities": observed.ATTEMPTS, "pools": WORKERS}
+        self._query = {part: observed.named(query, name) for part, query in asked.items()}
         self._arrivals(observed.arrivals_of(history, name), is_real=True)
         self._inputs({})
         attempts = {names.get(each, each): own for each, own in observed.attempts_of(history, name).items()}
@@ -184,12 +187,19 @@ class _Fitting:
         arrivals = observed.arrivals_of(history, own)
         if not arrivals:
             raise HistoryError(f"{history.path}: no case of {own!r} has started, so there is nothing to fit.")
+        self._query = {
+            "arrivals": observed.named(observed.ARRIVALS, own),
+            "inputs": observed.named(observed.INPUTS, own),
+            "pools": POOLS.strip(),
+        }
         self._arrivals(arrivals, is_real=any(run.source != "simulation" for run in history.runs))
         self._inputs(observed.values_of(history, observed.INPUTS, own).get("", {}))
         for each in self._family:
             name = self._name_of(each, names)
             if name is not None:
                 place: Place = () if each == workflow else ("workflows", each.name)
+                for part, query in _ASKED.items():
+                    self._query[".".join(map(str, (*place, part)))] = observed.named(query, name)
                 self._surroundings(
                     place,
                     each,
@@ -342,9 +352,16 @@ class _Fitting:
         data = {key: self._data[key] for key in _ORDER if key in self._data}
         scenario = Scenario.model_validate(data)
         check_scenario(scenario, self._workflow, self._catalogue)
-        return Fit(scenario, tuple(self._goodness), tuple(self._notes), data)
+        return Fit(scenario, tuple(self._goodness), tuple(self._notes), data, self._query)
 
 
+_ASKED = {
+    "events": observed.EVENTS,
+    "payloads": observed.PAYLOADS,
+    "activities": observed.ATTEMPTS,
+    "results": observed.RESULTS,
+}
+"""What is asked of each workflow."""
 _ORDER = ("workflow", "begins", "arrivals", "cases", "inputs", "events", "activities", "pools", "workflows")
 OF_POOLS = "Pool."
 """What begins the error types that pools raise themselves."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wfsim.history.schema import quoted
 from wfsim.model.uses import is_reserved
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Attempts:
     cut: list[float] = field(default_factory=list)
     n_timed_out: int = 0
     errors: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+def named(query: str, workflow: str) -> str:
+    """A question about a workflow, with its name in it: to be shown, and asked again."""
+    return query.strip().replace("?", f"'{quoted(workflow)}'")
 
 
 def arrivals_of(history: History, workflow: str) -> list[Numbers]:

@@ -16,6 +16,7 @@ from wfsim.model.problems import shown
 from wfsim.model.shorthand import SHARED
 from wfsim.model.supplying import for_all, supplied
 from wfsim.model.uses import Invoked, addressed, invoked
+from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import load
 
@@ -143,6 +144,8 @@ class Catalogue:
             If there is no such workflow, or no version of it fits; the text lists those there are.
         """
         versions = self._of(name)
+        if version is not None and not isinstance(version, str):
+            raise CatalogueError(f"a version is a text, '1.2.0' or '>=1.2, <2.0', not {brief(version)}.")
         try:
             wanted = range_parts("latest" if version is None else version)
         except ValueError as error:

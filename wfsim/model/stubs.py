@@ -54,6 +54,8 @@ class Answer(str):
     """What has become of an event; `fate` tells it of the first one with the id of a duplicate."""
 
     fate: str
+    state: str | None
+    version: int | None
 
 
 class _Run(Protocol):
@@ -301,7 +303,7 @@ def _heard(region: Definition | Region, state: str | None) -> Iterator[str]:
 
 
 def _sends(events: Mapping[str, Event], names: _Names) -> Iterator[str]:
-    """The signatures of `send`, for each event as a mapping and as keywords."""
+    """The signatures of `send` and `send_async`, for each event as a mapping and as keywords."""
     for name, event in events.items():
         head = f"self, event: Literal[{name!r}]"
         last = "event_id: str | None = None"
@@ -321,9 +323,10 @@ def _sends(events: Mapping[str, Event], names: _Names) -> Iterator[str]:
 
 def _protocol(name: str, told: str, sends: list[str]) -> str:
     lines = [f"class {name}(_Run, Protocol):", f'    """{told}"""', ""]
-    for arguments in sends:
-        lines += ["    @overload"] if len(sends) > 1 else []
-        lines.append(f"    def send({arguments}) -> Answer: ...")
+    for called in ("def send", "async def send_async"):
+        for arguments in sends:
+            lines += ["    @overload"] if len(sends) > 1 else []
+            lines.append(f"    {called}({arguments}) -> Answer: ...")
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -274,13 +274,18 @@ def monitor(
     DefinitionError
         As of `wf.verify`; also if nothing is left to watch.
     HistoryError
-        If `history` is none, or a part of one.
+        If `history` is none, a part of one, or was imported from a log.
     """
     expect(workflow, Workflow, "monitor takes a Workflow", "wf.load(path) reads one.")
     if not isinstance(history, History):
         raise HistoryError(f"monitor takes a history, not {history!r}. A run has one: run.history.")
     if history.is_part:
         raise HistoryError(f"{history.path}: a part of a history's time is not watched. Give the whole.")
+    if any(run.source == "log" for run in history.runs):
+        raise HistoryError(
+            f"{history.path}: was imported from a log, which no workflow can be told again. "
+            "wf.align(history, workflow) says where its cases deviate."
+        )
     file: str | Path | None = None
     if properties is None:
         asked = [each for each in built_in(workflow) if asked_of(workflow, [each])]

@@ -28,15 +28,17 @@ from .taking import Order, beat, give_up, miss, report, take
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wfsim.model.elements import Activity
     from wfsim.model.values import Value
     from wfsim.model.workflow import Workflow
+    from wfsim.semantics.records import Record
 
     from .clock import Clock
     from .database import Database
     from .executor import Attempt, Report
+    from .rows import InstanceRow
     from .sql_rows import SqlRows
 
 MOST_VERSIONS = 10_000
@@ -101,10 +103,14 @@ class Core:
         Raises `StartRefused` if what a message starts could not be carried out here.
     took
         Called with the seconds that a turn took, from asking for its transaction to the end of that.
+    told
+        Called with what a turn recorded, once it is stored: each instance with its records.
     stuck
         Instances that something cannot happen to, with the time and the error: the others go on.
     unreadable
         Name and version of what is published and cannot be read here, with the reason.
+    numbers
+        The last number that an instance of each workflow was given here, where its id is one of ours.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -120,8 +126,10 @@ class Core:
         self.poke: Callable[[bool], None] = lambda owes: None
         self.check: Callable[[Workflow, Catalogue], None] = lambda workflow, catalogue: None
         self.took: Callable[[float], None] = lambda seconds: None
+        self.told: Callable[[Sequence[tuple[InstanceRow, Sequence[Record]]]], None] = lambda recorded: None
         self.stuck: dict[str, tuple[int, BaseException]] = {}
         self.unreadable: dict[tuple[str, str], str] = {}
+        self.numbers: dict[str, int] = {}
         self._watchers: list[Callable[[], bool]] = []
         self._known: dict[str, tuple[Workflow, Catalogue]] = {}
         self._catalogue: tuple[tuple[int, int | None] | None, Catalogue] = (None, Catalogue())
@@ -153,6 +161,7 @@ class Core:
         for span in turn.spans:
             span.end()
         self.took(wall.perf_counter() - begun)
+        self.told(turn.recorded)
         self.families.stored |= turn.met
         for held in turn.changed.values():
             if not held.instance.is_closed:

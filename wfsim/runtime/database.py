@@ -74,6 +74,8 @@ class Database:
         self.in_memory = self.is_sqlite and parsed.database in (None, "", ":memory:")
         # Of SQLite one process writes at a time anyway: its threads queue here, and not in its sleeping busy handler.
         self._turn = threading.RLock()
+        if self.is_sqlite and parsed.host:
+            raise EngineError(f"{url!r} lacks a slash: a file is sqlite:///{parsed.host}, a whole path sqlite:////….")
         if self.in_memory:
             self.engine = sa.create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
         elif self.is_sqlite:
@@ -106,12 +108,20 @@ class Database:
         folder = Path(path).absolute().parent
         if not folder.is_dir():
             raise EngineError(f"{path}: the folder {folder} does not exist. Make it first.")
+        head = b""
         with contextlib.suppress(OSError), open(path, "rb") as file:
-            if file.read(12)[8:] == b"DUCK":
-                raise EngineError(
-                    f"{path} is a DuckDB history, and runs are stored in an SQLite file. Give another path, such as "
-                    "'runs.db'; what the history holds is asked with wf.open_history."
-                )
+            head = file.read(12)
+        if head[8:] == b"DUCK":
+            raise EngineError(
+                f"{path} is a DuckDB history, and runs are stored in an SQLite file. Give another path, such as "
+                "'runs.db'; what the history holds is asked with wf.open_history, after wf.convert_history(old, new) "
+                "or `wfsim convert` if an older version has written it."
+            )
+        if not head and path.lower().endswith(".duckdb"):
+            raise EngineError(
+                f"{path} would be an SQLite file with the name of a DuckDB history. Give another path, such as "
+                "'runs.db'; engine.follow_history(path) keeps the history of an engine in a DuckDB file."
+            )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[SqlRows]:

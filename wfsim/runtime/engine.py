@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import builtins
 import os
+import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from wfsim.errors import RunStopped, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
+from wfsim.arguments import expect, expect_seconds, expect_whole, listed_in
+from wfsim.errors import RunStopped, UnknownExecution, UnknownInstance, WaitTimeout, WfsimError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.statuses import OPEN
 from wfsim.model.values import brief
@@ -16,6 +18,7 @@ from wfsim.model.workflow import Workflow
 
 from .core import Core
 from .database import Database
+from .executions import Execution, execution_in
 from .explain import Explanation, explain
 from .feed import Feed
 from .figures import Backlog, Due, Figures, Worker, backlog, dues, figures, open_instances, workers
@@ -31,8 +34,8 @@ from .permissions import Permissions
 from .presence import LEASE
 from .pulled import Check, Pulled, check
 from .retention import BATCH, Retained, retain
-from .sending import Answer, payload_copy
-from .stimuli import begin, complete, control, fail, heartbeat, send
+from .sending import Answer, named, payload_copy
+from .stimuli import attempt_key, begin, complete, control, fail, heartbeat, send
 from .webhooks import Webhooks
 from .workplace import Workplace
 
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from wfsim.model.values import Value
     from wfsim.semantics.records import Record
 
+    from .rows import InstanceRow
+    from .sql_rows import SqlRows
 
 _AT_WORK: set[Engine] = set()
 """Workers of this process: others rely on them, whether somebody here holds them or not. They end with `close`."""
@@ -68,6 +73,7 @@ class Engine(AnyEngine[Run]):
         self.workplace = workplace
         self._closed = False
         self._pulled: Pulled | None = None
+        self._history_door = threading.Lock()
         self._finalizer = weakref.finalize(self, _let_go, workplace, core.database)
 
     @property
@@ -112,6 +118,7 @@ class Engine(AnyEngine[Run]):
         EngineError
             As `limits` does.
         """
+        expect(limits, QueueLimits, "set_queue takes limits", "Give wf.QueueLimits(concurrency=5).")
         self.workplace.set_limits(group, limits)
 
     # --- definitions -----------------------------------------------------------------------------
@@ -144,18 +151,6 @@ class Engine(AnyEngine[Run]):
         metadata: Mapping[str, Value] | None = None,
         priority: int = 0,
     ) -> Run:
-        """Start an instance; see `AnyEngine.start`.
-
-        Parameters
-        ----------
-        priority
-            Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
-
-        Raises
-        ------
-        StartRefused
-            Of an engine in memory, also for a function that is missing; nothing was stored.
-        """
         self.raise_if_stopped()
         if isinstance(workflow, Workflow):
             self.publish(workflow)
@@ -174,14 +169,17 @@ class Engine(AnyEngine[Run]):
 
     def get(self, id: str) -> Run:
         with self.core.database.reading() as rows:
-            row = rows.read(str(id))
-            if row is None:
-                raise self.core.no_instance(rows, str(id))
-        return Run(self, row)
+            return Run(self, self._read(rows, id))
+
+    def _read(self, rows: SqlRows, id: str) -> InstanceRow:
+        row = rows.read(named(id))
+        if row is None:
+            raise self.core.no_instance(rows, id)
+        return row
 
     def exists(self, id: str) -> bool:
         with self.core.database.reading() as rows:
-            return rows.read(id) is not None
+            return rows.read(named(id)) is not None
 
     def called(self, prefix: str) -> builtins.list[Listed]:
         """The roots whose ids begin like that, in order of their ids."""
@@ -199,7 +197,7 @@ class Engine(AnyEngine[Run]):
 
     def children(self, id: str) -> builtins.list[Run]:
         with self.core.database.reading() as rows:
-            found = children(rows, id)
+            found = children(rows, self._read(rows, id).id)
         return [Run(self, row) for row in found]
 
     def list(
@@ -239,10 +237,13 @@ class Engine(AnyEngine[Run]):
     def records(
         self, id: str, *, after: int = 0, limit: int | None = None, event_id: str | None = None
     ) -> builtins.list[tuple[Record, dict[str, Value] | None]]:
+        expect_whole("after", after, least=0)
+        if limit is not None:
+            expect_whole("limit", limit, least=0)
         with self.core.database.reading() as rows:
-            found = rows.told_records(id, after, limit, event_id)
-            if not found and rows.read(id) is None:
-                raise self.core.no_instance(rows, id)
+            found = rows.told_records(named(id), after, limit, event_id)
+            if not found:
+                self._read(rows, id)
         return found
 
     def feed(self, since: int | None = None) -> Feed:
@@ -265,6 +266,7 @@ class Engine(AnyEngine[Run]):
             return backlog(rows)
 
     def due(self, limit: int = 100) -> builtins.list[Due]:
+        expect_whole("limit", limit)
         with self.core.database.reading() as rows:
             return dues(rows, self.core.clock.now(), limit)
 
@@ -334,7 +336,10 @@ class Engine(AnyEngine[Run]):
         metadata: Mapping[str, Value] | None = None,
     ) -> dict[str, Answer]:
         found: dict[str, Answer] = {}
-        for each in ids:
+        every = listed_in(ids, "control_all takes ids of instances", "Give a list of them.")
+        for each in every:
+            named(each)
+        for each in every:
             try:
                 found[each] = self.control(each, command, reason, command_id=command_id, metadata=metadata)
             except UnknownInstance:
@@ -439,13 +444,21 @@ class Engine(AnyEngine[Run]):
         self.raise_if_stopped()
         return heartbeat(self.core, correlation_id, detail)
 
-    def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
+    def execution(self, correlation_id: str) -> Execution:
+        key = attempt_key(correlation_id)
         with self.core.database.reading() as rows:
-            row = rows.read(id)
-            if row is None:
-                raise self.core.no_instance(rows, id)
-            instance = rebuilt(rows, row, self.core.families)
-        found = explain(instance, name, payload, self.core.clock.now())
+            found = execution_in(rows.records(key[0]), key)
+            if found is None and rows.read(key[0]) is None:
+                raise self.core.no_instance(rows, key[0])
+        if found is None:
+            raise UnknownExecution(f"{key[0]!r} has not scheduled attempt {key[2]} of activity {key[1]}.")
+        return found
+
+    def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
+        given = None if payload is None else payload_copy(payload, {})
+        with self.core.database.reading() as rows:
+            instance = rebuilt(rows, self._read(rows, id), self.core.families)
+        found = explain(instance, name, given, self.core.clock.now())
         held = self.workplace.means.breakers.held(self.core.clock.now()).get(id)
         if held is not None:
             found.reasons.append(f"{held[0].upper()}{held[1:]}.")
@@ -457,16 +470,38 @@ class Engine(AnyEngine[Run]):
 
         It lies in memory, in a DuckDB of this process; `follow_history` keeps it in a file.
         """
-        if self._pulled is None:
-            self._pulled = Pulled(self.core)
-        return self._pulled.history()
+        return self._pulling().history()
 
     def follow_history(self, path: str | os.PathLike[str]) -> History:
         """The same in a DuckDB file, which goes on where it was when it was last followed."""
-        if self._pulled is not None:
-            self._pulled.close()
-        self._pulled = Pulled(self.core, path)
-        return self._pulled.history()
+        self.keep_history(path)
+        return self.history
+
+    def keep_history(self, path: str | os.PathLike[str]) -> None:
+        """From the next question on the history lies in this DuckDB file; nothing is pulled before."""
+        with self._history_door:
+            before = self._pulled
+            if before is not None and before.path == os.path.realpath(path):
+                return
+            self._pulled = Pulled(self.core, path)
+            if before is not None:
+                before.close()
+
+    def catch_up(self, seconds: float) -> bool:
+        """Bring the history up to date for about so long; whether nothing is missing then.
+
+        A question does so by itself, however long it takes. Who cannot wait asks this first, again and again: what has
+        been pulled stays.
+        """
+        expect_seconds("seconds", seconds)
+        self.raise_if_stopped()
+        return self._pulling().refresh(seconds)
+
+    def _pulling(self) -> Pulled:
+        with self._history_door:
+            if self._pulled is None:
+                self._pulled = Pulled(self.core)
+            return self._pulled
 
     @property
     def stuck(self) -> dict[str, str]:

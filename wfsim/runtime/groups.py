@@ -117,9 +117,9 @@ def queue_of(group: str | None) -> str:
     return _QUEUE if group in (None, DEFAULT) else f"{_QUEUE}.{group}"
 
 
-def group_of(queue: str) -> str:
-    """The group of a queue."""
-    return DEFAULT if queue == _QUEUE else queue.removeprefix(f"{_QUEUE}.")
+def group_of(name: str) -> str:
+    """The group of the queue of this name."""
+    return DEFAULT if name == _QUEUE else name.removeprefix(f"{_QUEUE}.")
 
 
 def limits_of(queue: DBOSQueue) -> QueueLimits:

@@ -81,6 +81,10 @@ def page(rows: SqlRows, wanted: Wanted, limit: int, after: str | None) -> Page:
     """A page of instances, those that started last first; see `Engine.list`."""
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MOST_LISTED:
         raise WfsimError(f"limit is {brief(limit)}. Give a whole number from 1 to {MOST_LISTED:,}.")
+    for name in ("workflow", "state", "prefix"):
+        given = getattr(wanted, name)
+        if given is not None and not isinstance(given, str):
+            raise WfsimError(f"{name} is a text, not {brief(given)}.")
     columns = INSTANCES.c
     asked = sa.select(INSTANCES).order_by(columns.started.desc(), columns.id.desc()).limit(limit + 1)
     if wanted.workflow is not None:
@@ -141,13 +145,14 @@ def listed_as(row: InstanceRow | sa.Row[Any]) -> Listed:
 
 
 def _statuses(asked: str | Iterable[str]) -> list[str]:
-    wanted = [asked] if isinstance(asked, str) else list(asked)
-    if wanted == ["open"]:
-        return list(OPEN)
+    if not isinstance(asked, str | Iterable):
+        raise WfsimError(f"status is a status, or several of them, not {brief(asked)}.")
+    given = [asked] if isinstance(asked, str) else list(asked)
+    wanted = [each for one in given for each in (OPEN if one == "open" else [one])]
     for each in wanted:
         if each not in STATUSES:
             raise WfsimError(
-                f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: {', '.join(STATUSES)}."
+                f"{each!r} is not a status.{did_you_mean(str(each), STATUSES)} Statuses: open, {', '.join(STATUSES)}."
             )
     return wanted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 import builtins
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from wfsim.errors import WfsimError, did_you_mean, listed
 from wfsim.model.statuses import STATUSES
 
-from .sending import payload_copy
+from .sending import copied, payload_copy
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.pending import Timer
     from wfsim.semantics.records import Record
 
+    from .executions import Execution
     from .explain import Explanation
     from .figures import Backlog, Due, Worker
     from .listing import Page
@@ -57,6 +59,7 @@ class AnyEngine(Protocol[R]):
         version: str | None = None,
         seed: int | None = None,
         metadata: Mapping[str, Value] | None = None,
+        priority: int = 0,
     ) -> R:
         """Start an instance; `started` and its consequences are stored when this returns.
 
@@ -74,11 +77,14 @@ class AnyEngine(Protocol[R]):
             Makes its random draws (jitter of retries) repeatable.
         metadata
             Stored beside the record, for whoever asks the history; no condition sees it.
+        priority
+            Of its attempts and those of its children, where several wait in a queue: high first, from -1,000 to 1,000.
 
         Raises
         ------
         StartRefused
-            For bad input, a key that is taken (M7.2), or an id that exists; nothing was stored.
+            For bad input, a key that is taken (`CorrelationTaken`, M7.2), or an id that exists (`InstanceExists`);
+            nothing was stored. Of an engine in memory, also for a function that is missing.
         EngineError
             If there is no such workflow.
         """
@@ -195,6 +201,29 @@ class AnyEngine(Protocol[R]):
             If there is no such instance.
         """
 
+    async def send_async(
+        self,
+        id: str,
+        event: str,
+        payload: Mapping[str, Value] | None = None,
+        /,
+        *,
+        event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+        **fields: Value,
+    ) -> Answer:
+        """`send` for event loops: a thread waits until it is stored, and the loop goes on.
+
+        Whoever is cancelled meanwhile does not know whether it was stored: sent again under the same `event_id` it is
+        applied once.
+        """
+        given = payload_copy(payload, fields)
+        beside: Any = copied(metadata)
+        return await asyncio.to_thread(
+            self.send, id, event, given, event_id=event_id, metadata=beside, expected_version=expected_version
+        )
+
     def control(
         self,
         id: str,
@@ -271,6 +300,22 @@ class AnyEngine(Protocol[R]):
 
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
         """The work on an attempt goes on outside (M5.3); false if nobody waits for it any more."""
+
+    def execution(self, correlation_id: str) -> Execution:
+        """One attempt of an activity, whether it has ended or not: what went in, what came out, and when.
+
+        Parameters
+        ----------
+        correlation_id
+            `context.correlation_id` of the attempt, `<instance>:<activity>:<attempt>`.
+
+        Raises
+        ------
+        UnknownInstance, UnknownExecution
+            If there is no such instance, or it has never scheduled that attempt.
+        WfsimError
+            If the text is no such id.
+        """
 
     @property
     def workers(self) -> builtins.list[Worker]:
@@ -411,6 +456,27 @@ class AnyRun(abc.ABC):
     ) -> Answer:
         """Send an event; returns once it is stored. See `AnyEngine.send`."""
         return self._asked().send(
+            self.id,
+            event,
+            payload_copy(payload, fields),
+            event_id=event_id,
+            metadata=metadata,
+            expected_version=expected_version,
+        )
+
+    async def send_async(
+        self,
+        event: str,
+        payload: Mapping[str, Value] | None = None,
+        /,
+        *,
+        event_id: str | None = None,
+        metadata: Mapping[str, Value] | None = None,
+        expected_version: int | None = None,
+        **fields: Value,
+    ) -> Answer:
+        """`send` for event loops. See `AnyEngine.send_async`."""
+        return await self._asked().send_async(
             self.id,
             event,
             payload_copy(payload, fields),

@@ -100,6 +100,11 @@ def open_engine(
         concurrency=concurrency,
         polling=polling,
     )
+    return begun(engine, functions)
+
+
+def begun(engine: Engine, functions: Mapping[str, Python] | None = None) -> Engine:
+    """Let things happen in an engine that was assembled, with these functions in Python; if it cannot, it is closed."""
     try:
         engine.core.families.give(functions)
         engine.run()
@@ -141,6 +146,11 @@ def assembled(
     served = None if groups is None else checked_groups(groups)
     if activities is not None and not isinstance(activities, Mapping):
         raise EngineError(f"activities is a mapping from names to functions, not {brief(activities)}.")
+    for each, function in (activities or {}).items():
+        if not callable(function):
+            raise EngineError(f"activities: {each!r} is a function, not {brief(function)}.")
+    if clock is not None and not callable(getattr(clock, "now", None)):
+        raise EngineError(f"clock is a wf.ManualClock() or another clock, not {brief(clock)}.")
     published = as_catalogue(workflows)
     name = f"{socket.gethostname()}-{os.getpid()}" if worker is None else checked_id(worker, "a worker")
     means = Means(

@@ -6,6 +6,7 @@ that both have one schema and one meaning, and what did not go as the definition
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections import OrderedDict
@@ -24,7 +25,6 @@ from .segments import checked, family_of, outputs_of, segments_of
 from .tables import INSTANCES, MOVES
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from wfsim.history.history import History
@@ -57,22 +57,23 @@ class Pulled:
 
     Attributes
     ----------
-    lag
-        How many records were missing when it was last brought up to date.
+    path
+        Where it lies.
     differences
         Instances that did not go as their definitions say, with the first record that differs.
     """
 
     def __init__(self, core: Core, path: str | os.PathLike[str] = ":memory:") -> None:
-        self.lag = 0
         self.differences: dict[str, ReplayError] = {}
         self._core = core
+        self.path = os.path.realpath(path)
         self._store = Store(path)
         self._store.supply(core.families.functions)
         self._history: History | None = None
         self._turn = threading.Lock()
         self._upto = 0
         self._moves = 0
+        self._untold: list[tuple[str, int, int]] = []
         self._changes = -1
         self._looked = 0.0
         self._versions: dict[str, int] = {}
@@ -85,17 +86,37 @@ class Pulled:
             # Before there is a question, as names that are new make the views anew.
             self.refresh()
             with self._turn:
-                self._history = self._history or self._store.history(self.refresh)
+                self._history = self._history or self._store.history(self)
         return self._history
 
-    def refresh(self) -> None:
-        """Pull what is missing, unless it was looked for a moment ago and nothing has happened here since."""
-        with self._turn:
+    def refresh(self, seconds: float | None = None) -> bool:
+        """Pull what is missing, unless it was looked for a moment ago and nothing has happened here since.
+
+        With `seconds` it ends after about so long; whether nothing is missing then. What has been pulled stays.
+        """
+        end = None if seconds is None else monotonic() + seconds
+        if not self._turn.acquire(timeout=-1.0 if seconds is None else seconds):
+            return False
+        try:
             changes = self._core.changes
             if changes == self._changes and (self._core.database.in_memory or monotonic() < self._looked + OFTEN):
-                return
-            self._pull()
+                return True
+            if not self._pull(end):
+                return False
             self._changes, self._looked = changes, monotonic()
+            return True
+        finally:
+            self._turn.release()
+
+    def missing(self) -> int:
+        """How many records are stored and not pulled yet."""
+        with self._turn, self._core.database.reading() as rows:
+            known = {
+                name: version
+                for name, version, _ in [*self._untold, *self._changed(rows)]
+                if name not in self.differences
+            }
+            return sum(max(version - self._version(name), 0) for name, version in known.items())
 
     def steps(self, rows: SqlRows, relatives: Iterable[InstanceRow]) -> list[Steps] | None:
         """All that a family of instances has done, parents first; `None` if one did not go as its definition says."""
@@ -120,34 +141,47 @@ class Pulled:
                 self._history.close()
             self._store.close()
 
-    def _pull(self) -> None:
-        self.lag = 0
+    def _pull(self, end: float | None) -> bool:
+        """Pull what is missing, until some time at most; whether that was all."""
+        n, is_over = 0, False
         with self._core.database.reading() as rows:
-            # Parents before children: those start later, and have longer names.
-            changed = rows.connection.execute(
-                sa.select(INSTANCES.c.id, INSTANCES.c.version, INSTANCES.c.time)
-                .where(INSTANCES.c.time >= self._upto - SLACK)
-                .order_by(INSTANCES.c.started, sa.func.length(INSTANCES.c.id), INSTANCES.c.id)
-            ).all()
-            moved = self._forget_moved(rows)
+            changed = self._changed(rows)
+            # Nobody would tell of them again, should this be cut short.
+            self._untold = moved = [*self._untold, *self._forget_moved(rows)]
             missing = [
                 (name, time)
-                for name, version, time in dict.fromkeys([*moved, *map(tuple, changed)])
+                for name, version, time in dict.fromkeys([*moved, *changed])
                 if name not in self.differences and version > self._version(name)
             ]
             for first in range(0, len(missing), TOGETHER):
-                steps = []
+                steps: list[Steps] = []
                 for name, _ in missing[first : first + TOGETHER]:
+                    is_over = end is not None and n > 0 and monotonic() > end
+                    if is_over:
+                        break
                     row = rows.read(name)
                     found = None if row is None else self._steps(rows, row)
                     if found is not None:
                         steps.append(found)
-                        self.lag += found.instance.version - found.before
+                        n += 1
                 if steps:
                     self._store.append_all(steps)
                     for each in steps:
                         self._keep(each)
+                if is_over:
+                    return False
         self._upto = max([self._upto, *(time for _, time in missing)])
+        self._untold = []
+        return True
+
+    def _changed(self, rows: SqlRows) -> list[tuple[str, int, int]]:
+        """Instances that may have gone on; parents before children: those start later, and have longer names."""
+        asked = (
+            sa.select(INSTANCES.c.id, INSTANCES.c.version, INSTANCES.c.time)
+            .where(INSTANCES.c.time >= self._upto - SLACK)
+            .order_by(INSTANCES.c.started, sa.func.length(INSTANCES.c.id), INSTANCES.c.id)
+        )
+        return [(name, version, time) for name, version, time in rows.connection.execute(asked)]
 
     def _forget_moved(self, rows: SqlRows) -> list[tuple[str, int, int]]:
         """Forget instances that have moved to another version, with their families; they are told anew (M15.1)."""

@@ -101,7 +101,10 @@ def retain(
         raise EngineError(f"batch is {brief(batch)}. Give a whole number of instances from 1 to {MOST:,}.")
     archive = Path(into).absolute()
     before = core.clock.now() - int(Duration.of(older_than))
-    archive.mkdir(parents=True, exist_ok=True)
+    try:
+        archive.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineError(f"{archive}: the folder of an archive cannot be made: {error.strerror}.") from None
     n, folders, kept = 0, [], []
     with _alone(archive):
         for folder in _begun(core, archive):

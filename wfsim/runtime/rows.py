@@ -222,10 +222,6 @@ class Rows(Protocol):
         """The open instance of a workflow that has this key."""
         ...
 
-    def count_of(self, workflow: str) -> int:
-        """How many instances of a workflow there are."""
-        ...
-
     def newest(self, most: int) -> list[str]:
         """The instances that were changed last."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import EventRejected, WfsimError, did_you_mean
 from wfsim.model.values import ValueType, brief, check_value, coerce
@@ -25,13 +25,18 @@ class Answer(str):
 
     The texts are `accepted`, `waiting`, `deferred`, `discarded` and `duplicate`; the fates `taken`, `waiting`,
     `deferred` and `discarded`. One that was rejected has no answer: `EventRejected` is raised, for a duplicate too.
+
+    `state` and `version` are where the instance stood then: the active state of the workflow, and how many records it
+    had, for `expected_version`; `None` where there is no instance.
     """
 
     fate: str
+    state: str | None
+    version: int | None
 
-    def __new__(cls, text: str, fate: str) -> Answer:
+    def __new__(cls, text: str, fate: str, state: str | None = None, version: int | None = None) -> Answer:
         answer = super().__new__(cls, text)
-        answer.fate = fate
+        answer.fate, answer.state, answer.version = fate, state, version
         return answer
 
 
@@ -39,18 +44,19 @@ def answer_to(
     name: str, instance: Instance, output: Output, event: str, payload: Mapping[str, Value], event_id: str
 ) -> Answer:
     """What became of an event in the step that it caused; EventRejected if it, or the first with its id, was."""
+    stands = instance.state, instance.version
     handle = instance.texts.handle(event_id)
     answers = [each for each in output.effects if each.kind == REPLY and each.event_id == handle]
     if not answers:
-        return Answer("waiting", "waiting")
+        return Answer("waiting", "waiting", *stands)
     last = answers[-1]
     fate = instance.texts.text(last.fate) or ""
     if last.fate == T_REJECTED:
         reason = instance.texts.text(last.reason) or ""
         raise EventRejected(_rejection(name, instance, event, payload, event_id, reason), event=event, reason=reason)
     if last.reason == T_DUPLICATE:
-        return Answer("duplicate", fate)
-    return Answer("accepted" if last.fate == T_TAKEN else fate, fate)
+        return Answer("duplicate", fate, *stands)
+    return Answer("accepted" if last.fate == T_TAKEN else fate, fate, *stands)
 
 
 def _rejection(
@@ -82,10 +88,19 @@ def payload_copy(payload: Mapping[str, Value] | None, fields: Mapping[str, Value
     for name in both:
         if not isinstance(name, str):
             raise WfsimError(f"the fields of a payload have texts as names, not {brief(name)}.")
-    return {
-        name: coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
-        for name, value in both.items()
-    }
+    return {name: copied(value) for name, value in both.items()}
+
+
+def copied(value: Any) -> Any:
+    """A copy that nobody changes afterwards; what is not JSON is left as it is."""
+    return coerce(ValueType.ANY, value) if check_value(ValueType.ANY, value) is None else value
+
+
+def named(id: object) -> str:
+    """The id of an instance that may be there."""
+    if isinstance(id, str):
+        return id
+    raise WfsimError(f"an instance is named by its id, a text, not {brief(id)}.")
 
 
 def checked_id(value: object, what: str = "an id") -> str:

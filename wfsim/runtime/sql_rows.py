@@ -272,10 +272,6 @@ class SqlRows:
         values |= {"definition_version": move.definition_version, "renamed": written(dict(move.renamed))}
         self.connection.execute(sa.insert(MOVES), values)
 
-    def count_of(self, workflow: str) -> int:
-        """How many instances of a workflow there are."""
-        return self.connection.execute(sa.select(sa.func.count()).where(INSTANCES.c.workflow == workflow)).scalar_one()
-
     def newest(self, most: int) -> list[str]:
         """The instances that were changed last."""
         asked = sa.select(INSTANCES.c.id).order_by(INSTANCES.c.time.desc()).limit(most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from wfsim.semantics.draws import mix_key
 from .executor import failed_outside, succeeded
 from .groups import HIGHEST
 from .happening import work_off
-from .sending import Answer, answer_to, checked_id
+from .sending import Answer, answer_to, checked_id, named
 from .texts import written
 from .turn import Origin, was_ignored
 
@@ -47,15 +48,29 @@ def begin(
     name = None if id is None else checked_id(id)
     key = secrets.randbits(62) if seed is None else mix_key(_checked_seed(seed), 0, 0)
     told = _checked_metadata(metadata)
-    with core.turn() as turn:
-        name = name or _free_name(turn.rows, family.programs[0].workflow.name)
-        held = turn.start(name, family, 0, given, Origin(key, priority=priority), told)
-    if held is None:
-        raise InstanceExists(
-            f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
-            f"wf.reopen(store, {name!r}), or choose another id."
-        )
-    return held.row
+    workflow = family.programs[0].workflow.name
+    while True:
+        with contextlib.suppress(_NumberTaken), core.turn() as turn:
+            chosen = name or free_name(turn.rows, workflow, core.numbers.get(workflow, 0))
+            held = turn.start(chosen, family, 0, given, Origin(key, priority=priority), told)
+            if held is None:
+                raise _taken(name)
+            if name is None:
+                core.numbers[workflow] = int(chosen.rpartition("-")[2])
+            return held.row
+
+
+class _NumberTaken(Exception):
+    """Somebody else was given the same number, a moment before."""
+
+
+def _taken(name: str | None) -> Exception:
+    if name is None:
+        return _NumberTaken()
+    return InstanceExists(
+        f"there is an instance {name!r} already. Look at it with engine.get({name!r}), go on with it by "
+        f"wf.reopen(store, {name!r}), or choose another id."
+    )
 
 
 def send(
@@ -69,6 +84,7 @@ def send(
     expected_version: int | None = None,
 ) -> Answer:
     """Send an event to an instance; see `AnyEngine.send`."""
+    named(id)
     if not isinstance(event, str):
         raise WfsimError(f"an event is sent by its name, a text, not {brief(event)}.")
     checked = None if event_id is None else checked_id(event_id, "an event id")
@@ -107,6 +123,7 @@ def control(
     expected_version: int | None = None,
 ) -> Answer:
     """Give a command to an instance; see `AnyEngine.control`."""
+    named(id)
     if command not in COMMANDS:
         raise WfsimError(
             f"{command!r} is not a command.{did_you_mean(str(command), COMMANDS)} Commands: {', '.join(COMMANDS)}."
@@ -124,10 +141,11 @@ def control(
         if first is None:
             _check_version(held, expected_version)
         output = turn.control(held, command, checked, reason, metadata=told)
+    stands = held.instance.state, held.instance.version
     if first is not None:
-        return Answer("duplicate", "ignored" if first else "accepted")
+        return Answer("duplicate", "ignored" if first else "accepted", *stands)
     found = "ignored" if was_ignored(output) else "accepted"
-    return Answer(found, found)
+    return Answer(found, found, *stands)
 
 
 # --- activities that are completed from outside -----------------------------------------------------
@@ -138,12 +156,12 @@ def complete(core: Core, correlation_id: str, result: Value) -> str:
     problem = check_value(ValueType.ANY, result)
     if problem is not None:
         raise WfsimError(f"the result of an activity is JSON: {problem}.")
-    return _reported(core, succeeded(_attempt_key(correlation_id), result))
+    return _reported(core, succeeded(attempt_key(correlation_id), result))
 
 
 def fail(core: Core, correlation_id: str, error_type: str, message: str | None, retry_after: float | None) -> str:
     """An attempt has failed; see `AnyEngine.fail`."""
-    return _reported(core, failed_outside(_attempt_key(correlation_id), error_type, message, retry_after))
+    return _reported(core, failed_outside(attempt_key(correlation_id), error_type, message, retry_after))
 
 
 def heartbeat(core: Core, correlation_id: str, detail: Value) -> bool:
@@ -151,7 +169,7 @@ def heartbeat(core: Core, correlation_id: str, detail: Value) -> bool:
     problem = check_value(ValueType.ANY, detail)
     if problem is not None:
         raise WfsimError(f"what a heartbeat says is JSON: {problem}.")
-    return core.beat_outside(_attempt_key(correlation_id), detail)
+    return core.beat_outside(attempt_key(correlation_id), detail)
 
 
 def _reported(core: Core, report: Report) -> str:
@@ -162,7 +180,7 @@ def _reported(core: Core, report: Report) -> str:
     return told
 
 
-def _attempt_key(correlation_id: object) -> Key:
+def attempt_key(correlation_id: object) -> Key:
     """Instance, serial and attempt; the id of an instance may have colons of its own."""
     parts = correlation_id.rsplit(":", 2) if isinstance(correlation_id, str) else []
     if len(parts) != 3 or not all(each.isascii() and each.isdigit() and len(each) < 10 for each in parts[1:]):
@@ -176,12 +194,19 @@ def _attempt_key(correlation_id: object) -> Key:
 # --- what is given along with them ------------------------------------------------------------------
 
 
-def _free_name(rows: Rows, workflow: str) -> str:
-    """`<workflow>-<number>`, the next that is free."""
-    number = rows.count_of(workflow) + 1
-    while rows.read(f"{workflow}-{number}") is not None:
-        number += 1
-    return f"{workflow}-{number}"
+def free_name(rows: Rows, workflow: str, last: int) -> str:
+    """`<workflow>-<number>`, one that is free after the last one given here.
+
+    By doubling and halving, so that it costs a few looks where others have given a million.
+    """
+    step = 1
+    while rows.read(f"{workflow}-{last + step}") is not None:
+        last, step = last + step, 2 * step
+    free = last + step
+    while free - last > 1:
+        middle = (last + free) // 2
+        last, free = (last, middle) if rows.read(f"{workflow}-{middle}") is None else (middle, free)
+    return f"{workflow}-{free}"
 
 
 def _checked_metadata(metadata: Mapping[str, Value] | None) -> str | None:
@@ -200,6 +225,8 @@ def _checked_seed(seed: object) -> int:
 
 
 def _check_version(held: Held, expected: int | None) -> None:
+    if expected is not None and (isinstance(expected, bool) or not isinstance(expected, int)):
+        raise WfsimError(f"expected_version is how many records the instance has, not {brief(expected)}.")
     if expected is not None and held.row.version != expected:
         raise ConflictError(
             f"{held.name!r} has version {held.row.version}, and {expected} was expected. Look at it again.",

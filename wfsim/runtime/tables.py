@@ -262,6 +262,14 @@ DELIVERIES = sa.Table(
     sqlite_autoincrement=True,
 )
 
+ALLOWANCES = sa.Table(
+    "wfsim_allowances",
+    METADATA,
+    sa.Column("namespace", sa.Text, primary_key=True),
+    sa.Column("rate", sa.Float, comment="requests a second of one key; null: as the process was started"),
+    sa.Column("open_instances", sa.Integer, comment="null: as the process was started"),
+)
+
 SCHEMA_VERSION = sa.Table(
     "wfsim_schema_version",
     METADATA,

@@ -10,7 +10,7 @@ from wfsim.errors import EngineError
 
 from .tables import INSTANCES, METADATA, SCHEMA_VERSION
 
-NEWEST = "8"
+NEWEST = "9"
 """The version of `tables.METADATA`: the last revision in `schema/versions`."""
 
 LOCK = 7_263_542_026

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from wfsim.errors import StartRefused
+from wfsim.errors import CorrelationTaken, StartRefused
 
 from .codes import R_EVENT_REJECTED, R_STIMULUS_IGNORED, T_CLOSED
 from .stimulus import checked_inputs, correlation_key
@@ -245,9 +245,9 @@ def inputs_from(letter: Letter, program: Program) -> dict[str, Value]:
     return inputs
 
 
-def key_taken(workflow: str, key: Value, other: str) -> StartRefused:
+def key_taken(workflow: str, key: Value, other: str) -> CorrelationTaken:
     """The error of a start with the key of an open instance (M7.2)."""
-    return StartRefused(
+    return CorrelationTaken(
         f"{workflow} has an open instance with the key {key!r} already: {other!r}. "
         "Send it an event, or wait until it has closed."
     )

@@ -1,9 +1,11 @@
-"""Routes: activities that are completed from outside."""
+"""Routes: activities that are completed from outside, and looked at."""
 
 from __future__ import annotations
 
-from .bodies import Completed, ToBeat, ToComplete, ToFail
-from .door import CallerOf, Routes
+from dataclasses import asdict
+
+from .bodies import Completed, ExecutionBody, ToBeat, ToComplete, ToFail
+from .door import CallerOf, Routes, Segment
 from .keys import Role
 
 routes = Routes("activities")
@@ -25,6 +27,12 @@ def fail(caller: CallerOf, body: ToFail) -> Completed:
             body.correlation_id, body.error_type, body.message, retry_after=body.retry_after
         )
     )
+
+
+@routes.at("GET", "/activities/{correlation_id}", Role.VIEWER, problems={404: "No such instance, or attempt"})
+def get_execution(caller: CallerOf, correlation_id: Segment) -> ExecutionBody:
+    """An attempt by its correlation id: what went in, what came out, and when."""
+    return ExecutionBody(**asdict(caller.tenant.engine.execution(correlation_id)))
 
 
 @routes.at("POST", "/activities/heartbeat", Role.OPERATOR, problems=UNKNOWN)

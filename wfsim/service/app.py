@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from . import activities, bodies, console, definitions, instances, operation, statistics, streams, webhooks
+from .allowances import Allowances
 from .door import told
 from .limits import Bounded, Limits, Rates
 
@@ -44,7 +45,8 @@ def make_app(tenants: Tenants, limits: Limits | None = None, hosts: Iterable[str
     app = _routed()
     app.state.tenants = tenants
     app.state.limits = limits
-    app.state.rates = Rates(limits)
+    app.state.rates = Rates()
+    app.state.allowances = Allowances(tenants.default.engine.core.database)
     app.state.hosts = frozenset(hosts)
     app.state.stopping = threading.Event()
     app.add_api_route("/v1/openapi.json", openapi, methods=["GET"], include_in_schema=False)

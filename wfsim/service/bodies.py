@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from wfsim.runtime.groups import HIGHEST
 from wfsim.runtime.listing import MOST_LISTED
 from wfsim.runtime.sending import LONGEST_ID
 
@@ -64,7 +65,7 @@ class Problem(BaseModel):
 # --- definitions ---------------------------------------------------------------------------------
 
 
-class ToPublish(Body):
+class Definition(Body):
     """A definition, in YAML or as JSON."""
 
     model_config = _with(
@@ -78,7 +79,17 @@ class ToPublish(Body):
     definition: str | dict[str, JsonValue]
 
 
-class ToValidate(ToPublish):
+class ToPublish(Definition):
+    """A definition, and what is to speak for it before it is published."""
+
+    lint: Literal["error", "warning"] | None = Field(
+        None, description="Publish it only if lint finds nothing as bad as this, or worse."
+    )
+    verify: bool = Field(False, description="Publish it only if no built-in property is violated.")
+    max_seconds: float = Field(2.0, gt=0, le=10, description="For each property.")
+
+
+class ToValidate(Definition):
     """A definition to be looked at, and whether its properties shall be verified too."""
 
     verify: bool = Field(False, description="Verify the built-in properties, one after the other.")
@@ -134,6 +145,7 @@ class Validated(Body):
 
     name: str
     version: str
+    ok: bool = Field(description="lint finds no error, and no property that was asked for is violated")
     findings: list[FindingBody]
     verdicts: list[VerdictBody] | None = None
 
@@ -152,6 +164,13 @@ class ToStart(Body):
     input: dict[str, JsonValue] = Field(default_factory=dict)
     seed: int | None = Field(None, ge=0, lt=2**63, description="Makes its random draws repeatable.")
     metadata: Metadata = None
+    priority: int = Field(
+        0,
+        ge=-HIGHEST,
+        le=HIGHEST,
+        strict=True,
+        description="Of its attempts, where several wait in a queue: high first.",
+    )
 
 
 class Short(Body):
@@ -302,12 +321,14 @@ class ToSend(Body):
 
 
 class Sent(Body):
-    """What has become of an event or a command."""
+    """What has become of an event or a command, and where the instance stood then."""
 
-    model_config = _with({"answer": "accepted", "fate": "taken"})
+    model_config = _with({"answer": "accepted", "fate": "taken", "state": "ajar", "version": 4})
 
     answer: str = Field(description="accepted, waiting, deferred, discarded or duplicate; of commands also ignored")
     fate: str = Field(description="of the first with this id")
+    state: str | None = Field(description="the active state of the workflow")
+    version: int | None = Field(description="how many records it has, as its ETag says")
 
 
 CommandName = Literal["pause", "resume", "cancel", "terminate", "retry"]
@@ -335,7 +356,7 @@ class ToCommandAll(ToCommand):
 class SentAll(Body):
     """What has become of a command, by instance; `missing` where there is none."""
 
-    results: dict[str, str]
+    results: dict[str, Sent]
 
 
 class ToExplain(Body):
@@ -389,6 +410,50 @@ class ToBeat(Body):
 
     correlation_id: Id
     detail: JsonValue = None
+
+
+class ExecutionBody(Body):
+    """An attempt of an activity; `outcome` is null until it has ended."""
+
+    model_config = _with(
+        {
+            "correlation_id": "order-1:3:1",
+            "idempotency_key": "order-1:3",
+            "instance": "order-1",
+            "activity": "charge",
+            "version": None,
+            "activity_id": 3,
+            "attempt": 1,
+            "state": "charging",
+            "worker": "db-1-4711",
+            "input": {"total": 3},
+            "output": {"receipt": "r-7"},
+            "scheduled": 1796023246553847,
+            "started": 1796023246601122,
+            "ended": 1796023247113004,
+            "outcome": "succeeded",
+            "error_type": None,
+            "message": None,
+        }
+    )
+
+    correlation_id: str
+    idempotency_key: str = Field(description="equal for all attempts of the activity")
+    instance: str
+    activity: str
+    version: JsonValue = Field(description="of the activity, if it has one")
+    activity_id: int
+    attempt: int
+    state: str | None
+    worker: str | None
+    input: dict[str, JsonValue]
+    output: JsonValue
+    scheduled: Micros
+    started: Micros | None
+    ended: Micros | None
+    outcome: Literal["succeeded", "failed", "timed_out", "cancelled"] | None
+    error_type: str | None
+    message: str | None
 
 
 class Completed(Body):

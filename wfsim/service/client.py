@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from wfsim.errors import UnknownInstance, WfsimError
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.values import brief
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
+from wfsim.runtime.executions import Execution
 from wfsim.runtime.explain import Explanation
 from wfsim.runtime.figures import Backlog, Due, Worker
 from wfsim.runtime.listing import Page
@@ -74,10 +75,32 @@ class RemoteEngine(AnyEngine[RemoteRun]):
 
     # --- definitions -----------------------------------------------------------------------------
 
-    def publish(self, workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow]) -> None:
+    def publish(
+        self,
+        workflows: Workflow | Catalogue | str | os.PathLike[str] | Iterable[Workflow],
+        *,
+        lint: Literal["error", "warning"] | None = None,
+        verify: bool = False,
+        max_seconds: float = 2.0,
+    ) -> None:
+        """Publish workflows, one after the other; see `AnyEngine.publish`.
+
+        Parameters
+        ----------
+        lint
+            Publish each only if lint finds nothing as bad as this, or worse.
+        verify
+            Publish each only if no built-in property is violated; what cannot be settled in `max_seconds` is not.
+
+        Raises
+        ------
+        DefinitionError
+            With what speaks against it, in `problems`.
+        """
         known = as_catalogue([workflows] if isinstance(workflows, Workflow) else workflows)
+        asked: dict[str, Value] = {"lint": lint, "verify": verify, "max_seconds": max_seconds}
         for each in known.all_versions():
-            self._connection.post("definitions", body={"definition": dumps(each)})
+            self._connection.post("definitions", body={"definition": dumps(each), **asked})
 
     @property
     def workflows(self) -> Catalogue:
@@ -100,6 +123,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         version: str | None = None,
         seed: int | None = None,
         metadata: Mapping[str, Value] | None = None,
+        priority: int = 0,
     ) -> RemoteRun:
         if isinstance(workflow, Workflow):
             self.publish(workflow)
@@ -108,7 +132,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
             name = workflow
         else:
             raise WfsimError(f"start takes the name of a workflow or a Workflow, not {brief(workflow)}.")
-        body: dict[str, Value] = {"workflow": name, "version": version, "seed": seed}
+        body: dict[str, Value] = {"workflow": name, "version": version, "seed": seed, "priority": priority}
         body["input"] = _mapping(input) or {}
         body["id"] = None if id is None else checked_id(id)
         body["metadata"] = _mapping(metadata)
@@ -189,7 +213,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         body = {"event": event, "payload": payload_copy(payload, fields), "metadata": _mapping(metadata)}
         body["event_id"] = None if event_id is None else checked_id(event_id, "an event id")
         told = self._connection.post("instances", id, "events", body=body, expected_version=expected_version)
-        return Answer(told["answer"], told["fate"])
+        return _answer(told)
 
     def control(
         self,
@@ -204,7 +228,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         checked = None if command_id is None else checked_id(command_id, "a command id")
         body = {"command": command, "reason": reason, "metadata": _mapping(metadata), "command_id": checked}
         told = self._connection.post("instances", id, "commands", body=body, expected_version=expected_version)
-        return Answer(told["answer"], told["fate"])
+        return _answer(told)
 
     def control_all(
         self,
@@ -219,7 +243,7 @@ class RemoteEngine(AnyEngine[RemoteRun]):
         body["metadata"] = _mapping(metadata)
         body["ids"] = builtins.list(ids)
         found = self._connection.post("commands", body=body)["results"]
-        return {name: Answer(told, told) for name, told in found.items()}
+        return {name: _answer(told) for name, told in found.items()}
 
     def why_not(self, id: str, name: str, payload: Mapping[str, Value] | None = None) -> Explanation:
         told = self._connection.post("instances", id, "why-not", body={"name": name, "payload": _mapping(payload)})
@@ -243,6 +267,9 @@ class RemoteEngine(AnyEngine[RemoteRun]):
     def heartbeat(self, correlation_id: str, detail: Value = None) -> bool:
         body = {"correlation_id": correlation_id, "detail": detail}
         return bool(self._connection.post("activities", "heartbeat", body=body)["answer"] == "accepted")
+
+    def execution(self, correlation_id: str) -> Execution:
+        return Execution(**self._connection.get("activities", str(correlation_id)))
 
     @property
     def workers(self) -> builtins.list[Worker]:
@@ -286,6 +313,10 @@ class RemoteEngine(AnyEngine[RemoteRun]):
 
     def __repr__(self) -> str:
         return f"<RemoteEngine at {self._connection.url}>"
+
+
+def _answer(told: Mapping[str, Any]) -> Answer:
+    return Answer(told["answer"], told["fate"], told["state"], told["version"])
 
 
 def _mapping(given: Mapping[str, Value] | None) -> dict[str, Value] | None:

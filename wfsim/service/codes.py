@@ -9,6 +9,7 @@ from typing import Any
 from wfsim.errors import (
     CatalogueError,
     ConflictError,
+    CorrelationTaken,
     DefinitionError,
     DefinitionTaken,
     DrawingError,
@@ -21,6 +22,7 @@ from wfsim.errors import (
     RunStopped,
     ServiceError,
     StartRefused,
+    UnknownExecution,
     UnknownInstance,
     UnknownWebhook,
     UnknownWorkflow,
@@ -43,11 +45,13 @@ class Told:
 TOLD: Mapping[type[WfsimError], Told] = {
     UnknownWebhook: Told(404, "unknown_webhook", "List them: GET /v1/webhooks."),
     UnknownInstance: Told(404, "unknown_instance", "List what there is: GET /v1/instances."),
+    UnknownExecution: Told(404, "unknown_execution", "See what there is: GET /v1/instances/{id}/history."),
     UnknownWorkflow: Told(404, "unknown_workflow", "List what is published: GET /v1/definitions."),
     DefinitionTaken: Told(409, "definition_taken", "Give the changed definition a higher version."),
     DatabaseError: Told(503, "database", "Repeat it later, under the same Idempotency-Key: it is done once."),
     EngineError: Told(409, "engine", "Read the detail."),
     InstanceExists: Told(409, "instance_exists", "Look at it, or start another one under another id."),
+    CorrelationTaken: Told(409, "correlation_taken", "Find who has the key: GET /v1/instances?key=…, and send to it."),
     StartRefused: Told(422, "start_refused", "Compare the input with the definition's input variables."),
     ConflictError: Told(412, "version_conflict", "Look at the instance again, and decide anew."),
     EventRejected: Told(409, "event_rejected", "Ask POST /v1/instances/{id}/why-not."),
@@ -75,6 +79,7 @@ ADVICE = {
     "quota": "Let some instances come to their end, or ask for a higher quota.",
     "key_reused": "Use a new Idempotency-Key for another request.",
     "internal": "It has been logged under the request's id. Tell whoever runs the service.",
+    "catching_up": "Ask again: each time it goes on for some seconds. `wfsim serve --history` keeps what it has.",
     "unreachable": "See whether the service runs, and under this address.",
 }
 """By the codes of `ServiceError`."""

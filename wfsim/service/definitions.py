@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query, Response
 
-from wfsim.errors import ServiceError
-from wfsim.model.lint import lint
+from wfsim.model.lint import Severity
 from wfsim.model.picture import picture
 from wfsim.model.schedule import times
 from wfsim.model.schedule import told as words
@@ -31,11 +29,14 @@ from .bodies import (
     Versions,
 )
 from .door import CallerOf, Routes, Segment
+from .judging import judge, refuse
 from .keys import Role
 
 if TYPE_CHECKING:
     from wfsim.model.catalogue import Catalogue
+    from wfsim.model.lint import Finding
     from wfsim.model.workflow import Workflow
+    from wfsim.verification.workflows.report import Report
 
 routes = Routes("definitions")
 
@@ -43,8 +44,6 @@ UNKNOWN = {404: "No such workflow, or version"}
 SVG: dict[int | str, dict[str, Any]] = {
     200: {"description": "A picture", "content": {"image/svg+xml": {"schema": {"type": "string"}}}}
 }
-
-_verifier = threading.Semaphore(1)
 
 
 @routes.at("GET", "/definitions", Role.VIEWER)
@@ -63,8 +62,15 @@ def list_definitions(caller: CallerOf) -> Definitions:
     problems={409: "It is published with another definition"},
 )
 def publish(caller: CallerOf, body: ToPublish, response: Response) -> Published:
-    """Publish a definition: instances may be started of it from now on. The same one twice is harmless."""
+    """Publish a definition: instances may be started of it from now on. The same one twice is harmless.
+
+    With `lint` or `verify` it is published only if nothing speaks against it; `problems` of the refusal say what does.
+    """
     workflow = _read(body.definition)
+    if body.lint is not None or body.verify:
+        seconds = min(body.max_seconds, caller.limits.check_seconds) if body.verify else None
+        judged = judge(workflow, caller.tenant.engine.workflows, max_seconds=seconds)
+        refuse(workflow, judged, None if body.lint is None else Severity(body.lint))
     caller.tenant.engine.publish(workflow)
     response.headers["Location"] = f"/v1/definitions/{workflow.name}/{workflow.version}"
     return _published(caller.tenant.engine.workflows, workflow)
@@ -74,21 +80,15 @@ def publish(caller: CallerOf, body: ToPublish, response: Response) -> Published:
 def validate(caller: CallerOf, body: ToValidate) -> Validated:
     """Judge a definition without publishing it: what lint finds, and, if asked, which properties hold."""
     workflow = _read(body.definition)
-    known = caller.tenant.engine.workflows
-    findings = [
-        FindingBody(
-            code=each.code,
-            severity=each.severity.value,
-            place=each.place,
-            message=each.message,
-            advice=each.advice,
-            line=each.line,
-            way=list(each.way),
-        )
-        for each in lint(workflow, catalogue=known)
-    ]
-    verdicts = _verdicts(workflow, min(body.max_seconds, caller.limits.check_seconds)) if body.verify else None
-    return Validated(name=workflow.name, version=workflow.version, findings=findings, verdicts=verdicts)
+    seconds = min(body.max_seconds, caller.limits.check_seconds) if body.verify else None
+    judged = judge(workflow, caller.tenant.engine.workflows, max_seconds=seconds)
+    return Validated(
+        name=workflow.name,
+        version=workflow.version,
+        ok=not judged.found(Severity.ERROR) and not judged.violated,
+        findings=[_finding(each) for each in judged.findings],
+        verdicts=None if judged.report is None else _verdicts(judged.report),
+    )
 
 
 @routes.at("GET", "/definitions/{name}", Role.VIEWER, problems=UNKNOWN)
@@ -167,17 +167,19 @@ def _published(known: Catalogue, workflow: Workflow) -> Published:
     )
 
 
-def _verdicts(workflow: Workflow, max_seconds: float) -> list[VerdictBody]:
-    from wfsim.verification.workflows.properties import verify
+def _finding(found: Finding) -> FindingBody:
+    return FindingBody(
+        code=found.code,
+        severity=found.severity.value,
+        place=found.place,
+        message=found.message,
+        advice=found.advice,
+        line=found.line,
+        way=list(found.way),
+    )
 
-    if not _verifier.acquire(blocking=False):
-        raise ServiceError(
-            "another definition is being verified.", status=429, code="too_many_requests", retry_after=max_seconds
-        )
-    try:
-        report = verify(workflow, max_seconds=max_seconds)
-    finally:
-        _verifier.release()
+
+def _verdicts(report: Report) -> list[VerdictBody]:
     return [
         VerdictBody(property=str(asked), status=verdict.status.value, reason=verdict.reason)
         for asked, verdict in zip(report.properties, report, strict=True)

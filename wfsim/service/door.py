@@ -34,6 +34,7 @@ from .tenants import Tenant
 if TYPE_CHECKING:
     from wfsim.model.values import Value
 
+    from .allowances import Allowances
     from .limits import Limits
     from .tenants import Tenants
 
@@ -262,8 +263,8 @@ def _invalid(error: RequestValidationError) -> Problem:
 
 async def _let_in(request: Request, role: Role, number: str) -> Caller:
     tenants: Tenants = request.app.state.tenants
-    key = await run_in_threadpool(_key_of, request, tenants)
-    request.app.state.rates.take(key.id)
+    key, limits = await run_in_threadpool(_known, request, tenants)
+    request.app.state.rates.take(key.id, limits)
     if key.role < role:
         raise ServiceError(
             f"this needs the role {role.word}, and the key {key.name!r} has the role {key.role.word}.",
@@ -278,10 +279,17 @@ async def _let_in(request: Request, role: Role, number: str) -> Caller:
         once=_once_key(request),
         expected=_expected(request),
         told=_told(request.headers.get("Wfsim-Metadata")),
-        limits=request.app.state.limits,
+        limits=limits,
     )
     request.state.caller = caller
     return caller
+
+
+def _known(request: Request, tenants: Tenants) -> tuple[Key, Limits]:
+    """Whose request it is, and what that is allowed."""
+    key = _key_of(request, tenants)
+    allowances: Allowances = request.app.state.allowances
+    return key, allowances.of(key.namespace, request.app.state.limits)
 
 
 def _key_of(request: Request, tenants: Tenants) -> Key:
@@ -360,7 +368,8 @@ async def _once(request: Request, caller: Caller, inside: Callable[[Request], Aw
         answer = await inside(request)
     except (WfsimError, RequestValidationError, HTTPException) as error:
         answer = told(error, caller.request, caller)
-    if answer.status_code < 500:
+    # What was refused for now alone, as a quota or another at it, may be done the next time.
+    if answer.status_code < 500 and answer.status_code != 429:
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
         text = bytes(answer.body).decode()
         await run_in_threadpool(ledger.end, caller.once, Kept(answer.status_code, headers, text))

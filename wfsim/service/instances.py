@@ -55,7 +55,7 @@ CHANGED = {**UNKNOWN, 409: "Nobody takes it now", 412: "It has another version t
     Role.OPERATOR,
     changes=True,
     status_code=201,
-    problems={404: "No such workflow", 409: "The id is taken"},
+    problems={404: "No such workflow", 409: "The id, or the correlation key, is taken"},
 )
 def start(caller: CallerOf, body: ToStart, response: Response) -> InstanceBody:
     """Start an instance; it is stored when this is answered."""
@@ -73,6 +73,7 @@ def start(caller: CallerOf, body: ToStart, response: Response) -> InstanceBody:
             version=body.version,
             seed=body.seed,
             metadata=caller.metadata(body.metadata),
+            priority=body.priority,
         )
     except InstanceExists:
         if name is None or not _is_own(caller, name, None):
@@ -151,7 +152,7 @@ def explain(caller: CallerOf, id: Segment, body: ToExplain) -> Explained:
 
 
 @routes.at("POST", "/instances/{id}/events", Role.OPERATOR, changes=True, problems=CHANGED)
-def send(caller: CallerOf, id: Segment, body: ToSend) -> Sent:
+def send(caller: CallerOf, id: Segment, body: ToSend, response: Response) -> Sent:
     """Send an event; it is stored when this is answered. What nobody takes is refused, and the detail says why."""
     identity = body.event_id or caller.once
     try:
@@ -167,11 +168,11 @@ def send(caller: CallerOf, id: Segment, body: ToSend) -> Sent:
         if error.reason == "duplicate" and _is_own(caller, id, identity):
             raise _first_rejection(caller, id, identity, error) from None
         raise
-    return _sent(caller, id, identity, answer)
+    return _tagged(response, _sent(caller, id, identity, answer))
 
 
 @routes.at("POST", "/instances/{id}/commands", Role.OPERATOR, changes=True, problems=CHANGED)
-def command(caller: CallerOf, id: Segment, body: ToCommand) -> Sent:
+def command(caller: CallerOf, id: Segment, body: ToCommand, response: Response) -> Sent:
     """Pause, resume, cancel, terminate or retry an instance; `ignored` if that does not fit its status."""
     identity = body.command_id or caller.once
     answer = caller.tenant.engine.control(
@@ -182,7 +183,7 @@ def command(caller: CallerOf, id: Segment, body: ToCommand) -> Sent:
         metadata=caller.metadata(body.metadata),
         expected_version=caller.expected,
     )
-    return _sent(caller, id, identity, answer)
+    return _tagged(response, _sent(caller, id, identity, answer))
 
 
 @routes.at("POST", "/commands", Role.OPERATOR, changes=True)
@@ -193,7 +194,7 @@ def command_all(caller: CallerOf, body: ToCommandAll) -> SentAll:
     found = caller.tenant.engine.control_all(
         body.ids, body.command, body.reason, command_id=identity, metadata=metadata
     )
-    return SentAll(results={each: _sent(caller, each, identity, answer).answer for each, answer in found.items()})
+    return SentAll(results={each: _sent(caller, each, identity, answer) for each, answer in found.items()})
 
 
 def _check_quota(caller: Caller, name: str | None) -> None:
@@ -237,9 +238,16 @@ def _is_own(caller: Caller, id: str, identity: str | None) -> bool:
 
 def _sent(caller: Caller, id: str, identity: str | None, answer: Answer) -> Sent:
     """What the first try of the same request was told, or would have been, had it lived to hear it."""
+    text = str(answer)
     if answer == "duplicate" and _is_own(caller, id, identity):
-        return Sent(answer="accepted" if answer.fate == "taken" else answer.fate, fate=answer.fate)
-    return Sent(answer=str(answer), fate=answer.fate)
+        text = "accepted" if answer.fate == "taken" else answer.fate
+    return Sent(answer=text, fate=answer.fate, state=answer.state, version=answer.version)
+
+
+def _tagged(response: Response, sent: Sent) -> Sent:
+    """The instance's new version is the answer's ETag, so that the next If-Match needs no look."""
+    response.headers["ETag"] = f'"{sent.version}"'
+    return sent
 
 
 def _first_rejection(caller: Caller, id: str, identity: str | None, error: EventRejected) -> EventRejected:

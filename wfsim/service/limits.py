@@ -59,13 +59,12 @@ class Rates:
 
     MOST = 10_000
 
-    def __init__(self, limits: Limits) -> None:
-        self._rate, self._burst = limits.rate, limits.burst
+    def __init__(self) -> None:
         self._door = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: str, now: float | None = None) -> None:
-        """One more request of a key, `now` in seconds of any clock that does not go back.
+    def take(self, key: str, limits: Limits, now: float | None = None) -> None:
+        """One more request of a key, within its limits; `now` in seconds of any clock that does not go back.
 
         Raises
         ------
@@ -73,18 +72,19 @@ class Rates:
             `too_many_requests`, with the seconds to wait.
         """
         now = time.monotonic() if now is None else now
+        rate, burst = limits.rate, limits.burst
         with self._door:
-            tokens, then = self._buckets.pop(key, (float(self._burst), now))
-            tokens = min(float(self._burst), tokens + (now - then) * self._rate)
+            tokens, then = self._buckets.pop(key, (float(burst), now))
+            tokens = min(float(burst), tokens + (now - then) * rate)
             self._buckets[key] = (max(tokens - 1.0, 0.0) if tokens >= 1.0 else tokens, now)
             if len(self._buckets) > self.MOST:
                 self._buckets.popitem(last=False)
         if tokens < 1.0:
             raise ServiceError(
-                f"this key may ask {self._rate:g} times a second, and {self._burst} times at once.",
+                f"this key may ask {rate:g} times a second, and {burst} times at once.",
                 status=429,
                 code="too_many_requests",
-                retry_after=(1.0 - tokens) / self._rate,
+                retry_after=(1.0 - tokens) / rate,
             )
 
 

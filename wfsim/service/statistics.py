@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from wfsim.errors import WfsimError
+from wfsim.errors import ServiceError, WfsimError
 from wfsim.model.duration import Duration
 from wfsim.runtime.sending import LONGEST_ID
 
@@ -34,6 +34,12 @@ class Asked(BaseModel):
         None, max_length=50, description="from then on: 2026-11-30T09:00:00Z, or microseconds since 1970"
     )
     until: str | None = Field(None, max_length=50, description="before then")
+
+
+class AskedOfActivity(Asked):
+    """The same, and perhaps of one activity."""
+
+    activity: str | None = Field(None, max_length=LONGEST_ID, description="only this one")
 
 
 class AskedLimited(Asked):
@@ -64,9 +70,13 @@ def states(caller: CallerOf, asked: AskedOf) -> Rows:
 
 
 @routes.at("GET", "/statistics/activities", Role.VIEWER)
-def activities(caller: CallerOf, asked: AskedOf) -> Rows:
+def activities(caller: CallerOf, asked: Annotated[AskedOfActivity, Query()]) -> Rows:
     """The view `activity_stats`: attempts, failures, timeouts, retries, waiting and service times."""
-    return _view(caller, "activity_stats", "activity", asked)
+    query = (
+        "SELECT * EXCLUDE (run) FROM activity_stats WHERE ($workflow IS NULL OR workflow = $workflow) "
+        "AND ($activity IS NULL OR activity = $activity) ORDER BY workflow, activity LIMIT $limit"
+    )
+    return _rows(caller, query, asked, {"activity": asked.activity})
 
 
 @routes.at("GET", "/statistics/durations", Role.VIEWER)
@@ -107,7 +117,7 @@ def bottlenecks(caller: CallerOf, asked: Annotated[AskedLimited, Query()]) -> Ro
     return _view(caller, "bottlenecks", "total_wait DESC", asked, asked.limit)
 
 
-def _view(caller: Caller, view: str, order: str, asked: Asked, limit: int = MOST_ROWS) -> Rows:
+def _view(caller: Caller, view: str, order: str, asked: Asked, limit: int) -> Rows:
     # Names of views and orders are ours; what callers give is bound.
     query = (
         f"SELECT * EXCLUDE (run) FROM {view} WHERE $workflow IS NULL OR workflow = $workflow "
@@ -117,7 +127,15 @@ def _view(caller: Caller, view: str, order: str, asked: Asked, limit: int = MOST
 
 
 def _rows(caller: Caller, query: str, asked: Asked, values: dict[str, Any]) -> Rows:
-    history = caller.tenant.engine.history
+    engine = caller.tenant.engine
+    if not engine.catch_up(SECONDS):
+        raise ServiceError(
+            "the history lacks records of instances that have gone on since it was asked last, and is fetching them.",
+            status=503,
+            code="catching_up",
+            retry_after=1.0,
+        )
+    history = engine.history
     if asked.since is not None or asked.until is not None:
         history = history.between(_moment(asked.since), _moment(asked.until))
     bound = {"workflow": asked.workflow, "limit": MOST_ROWS, **values}

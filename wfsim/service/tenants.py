@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from .ledger import Ledger
 from .measuring import Measures
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping
 
     from wfsim.model.catalogue import Catalogue
@@ -64,6 +64,9 @@ class Tenants:
     permissions
         What may be reached from here, by webhooks of all namespaces and by activities; by default what the environment
         says.
+    history
+        A DuckDB file in which the history of the default namespace lies, and files beside it for the others: statistics
+        go on where they were. Without, it lies in memory, and is fetched anew by each process.
     """
 
     def __init__(
@@ -75,8 +78,10 @@ class Tenants:
         permissions: Permissions | None = None,
         clock: Clock | None = None,
         polling: float = 0.1,
+        history: str | os.PathLike[str] | None = None,
     ) -> None:
         self._url = url
+        self._history = None if history is None else os.fspath(history)
         self._open: dict[str, Any] = {"clock": clock, "polling": polling, "permissions": permissions}
         self._door = threading.Lock()
         self._known: dict[str, Tenant] = {}
@@ -84,7 +89,7 @@ class Tenants:
         groups = None if activities else ()
         engine = open_engine(url, workflows, activities or {}, groups=groups, **self._open)
         try:
-            self._known[DEFAULT] = Tenant(DEFAULT, engine)
+            self._known[DEFAULT] = self._tenant(DEFAULT, engine)
             self.keys = Keys(engine.core.database)
             # Time must pass in all of them, whether somebody calls or not.
             for namespace in sorted({key.namespace for key in self.keys.list()}):
@@ -116,9 +121,18 @@ class Tenants:
                     raise EngineError("the service is about to stop. Ask again when it is back.")
                 url = address_of(self._url, namespace)
                 _make(self._url, url)
-                found = Tenant(namespace, open_engine(url, activities={}, groups=(), **self._open))
+                found = self._tenant(namespace, open_engine(url, activities={}, groups=(), **self._open))
                 self._known[namespace] = found
             return found
+
+    def _tenant(self, namespace: str, engine: Engine) -> Tenant:
+        try:
+            if self._history is not None:
+                engine.keep_history(_beside(self._history, namespace))
+            return Tenant(namespace, engine)
+        except BaseException:
+            engine.close(0.0)
+            raise
 
     def all(self) -> list[Tenant]:
         """Those that are open."""
@@ -149,12 +163,17 @@ def address_of(url: str, namespace: str) -> str:
     if namespace == DEFAULT or database in (None, "", ":memory:"):
         return url
     assert database is not None
-    if parsed.get_backend_name() == "sqlite":
-        stem, dot, ending = database.rpartition(".")
-        beside = f"{stem}.{namespace}.{ending}" if dot and "/" not in ending else f"{database}.{namespace}"
-    else:
-        beside = f"{database}_{namespace}"
+    is_file = parsed.get_backend_name() == "sqlite"
+    beside = _beside(database, namespace) if is_file else f"{database}_{namespace}"
     return parsed.set(database=beside).render_as_string(hide_password=False)
+
+
+def _beside(file: str, namespace: str) -> str:
+    """A file of a namespace beside that of the default one."""
+    if namespace == DEFAULT:
+        return file
+    stem, dot, ending = file.rpartition(".")
+    return f"{stem}.{namespace}.{ending}" if dot and "/" not in ending else f"{file}.{namespace}"
 
 
 def _make(default: str, url: str) -> None:

@@ -139,7 +139,6 @@ class Simulation:
         self._noticed = scenario.noticed
         self.sink = sink
         self.progress = progress
-        self._birth = birth
         self.summary = RunSummary()
         self.cases: dict[int, _Open] = {}
         self.now = 0
@@ -149,7 +148,7 @@ class Simulation:
         members = members_of(program, scenario, self._pools)
         self.root = members[0]
         mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
-        self._relations = Relations(self, members, scenario, replication, self.summary, mail)
+        self._relations = Relations(self, members, scenario, replication, self.summary, birth, mail)
         self._entering: tuple[Instance, Output] | None = None
         self._running: dict[Request, Work] = {}
         self._sent = 0
@@ -199,11 +198,6 @@ class Simulation:
         instance = Instance(case.member.program, key=case.key, texts=case.member.texts)
         self._entering = instance, instance.start(self.now, inputs, parent)
         return instance
-
-    def announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
-        """Tell who asked for it of what others start."""
-        if self._birth is not None:
-            self._birth(number, name, parent, activation)
 
     def _let_in(self, entered: Entered | None) -> None:
         if entered is not None and self._entering is not None:

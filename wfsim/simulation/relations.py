@@ -8,7 +8,6 @@ is a function of their parent's and of the activation that started them (M4.4).
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -85,9 +84,6 @@ class Stage(Protocol):
             For bad input (M7.2); nothing has happened then.
         """
 
-    def announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
-        """Tell who wants to know it of what others start."""
-
 
 class _Comes(NamedTuple):
     """The next arrival of a stream is to be put into the calendar."""
@@ -129,11 +125,13 @@ class Relations:
     Parameters
     ----------
     stage
-        The calendar, which has them and not they it: nobody else would let go of a run's memory in time.
+        The calendar.
     members
         The workflows of the run, the root's first.
     summary
         Where it counts and notes.
+    birth
+        Told of what others start.
     mail
         Letters, and who is found by which key, unless the stage knows.
 
@@ -152,13 +150,16 @@ class Relations:
         scenario: Scenario,
         replication: int,
         summary: RunSummary,
+        birth: Birth | None,
         mail: Mail | None,
     ) -> None:
-        self._stage: Stage = weakref.proxy(stage)
+        self._stage = stage
         self._scenario = scenario
         self._replication = replication
         self._summary = summary
+        self._birth = birth
         self._root = members[0]
+        self._taken = stage.taken if mail is None else mail.taken
         self._mail = mail
         self._root_has_come = False
         self._most_relatives = False
@@ -259,10 +260,6 @@ class Relations:
             self._tell_birth(number, case)
         return self._opened(number, case, instance)
 
-    def _taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
-        knows = self._stage if self._mail is None else self._mail
-        return knows.taken(program, inputs)
-
     def count_refused(self, why: str) -> None:
         """M7.2: an arrival cannot start, and its number remains a gap."""
         self._summary.n_refused += 1
@@ -276,8 +273,9 @@ class Relations:
         return Entered(number, case)
 
     def _tell_birth(self, number: int, case: Case) -> None:
-        born = (case.parent, case.activation) if case.parent else (None, None)
-        self._stage.announce(number, case.name, *born)
+        if self._birth is not None:
+            born = (case.parent, case.activation) if case.parent else (None, None)
+            self._birth(number, case.name, *born)
 
     def _soon(self, order: Order, happening: Happening) -> None:
         """Let it happen in a later step, at the same time."""

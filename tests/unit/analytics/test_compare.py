@@ -279,3 +279,21 @@ def test_a_comparison_is_read_by_name_as_a_table_and_in_a_notebook() -> None:
     shown = comparison._repr_html_()
     assert "B − A" in shown
     assert "style" not in shown
+
+
+def test_the_sql_of_what_is_compared_gives_the_numbers_again(tmp_path: Path) -> None:
+    a, b = queue(cases=60), queue(cases=60, **THREE)
+    with as_real(tmp_path) as real:
+        for first, second in ((a, b), (real, b)):
+            comparison = wf.compare(first, second)
+            rows = {}
+            for name, query in comparison.query.items():
+                side, _, what = name.partition(".")
+                rows[side, what] = (first if side == "A" else second).sql(query).df()
+            one, other = (rows[side, "cases"]["duration"].mean() / 1e6 for side in "AB")
+            found = comparison["sojourn.mean"]
+            assert (found.first, found.second) == pytest.approx((one, other))
+            groups = {key.split(".")[0] for key in comparison} - {"sojourn", "outcomes"}
+            told = {what.split(".")[0] for _, what in rows}
+            assert groups - {"distances"} <= told
+            assert ("distances" in groups) == ({"edges", "waiting", "hours"} <= told) == (first is real)

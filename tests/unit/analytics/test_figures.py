@@ -9,7 +9,7 @@ import pytest
 import wfsim as wf
 from wfsim.analytics.figures.scene import MOST_BUCKETS
 from wfsim.analytics.look import STATE_COLOURS, step_of
-from wfsim.errors import HistoryError
+from wfsim.errors import HistoryError, NothingToDraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +107,23 @@ def test_each_figure_says_what_it_shows_with_the_sql_of_its_rows(
         assert "<sort>" not in figure.to_json().replace("\\u003c", "<").replace("\\u003e", ">").replace(
             figure.layout.meta["query"].replace('"', '\\"'), ""
         )
+
+
+def test_no_figure_is_shown_by_itself(history: wf.History, monkeypatch: pytest.MonkeyPatch) -> None:
+    import webbrowser
+
+    import plotly.basedatatypes
+    import plotly.io
+
+    def shown(*_: Any, **__: Any) -> None:
+        raise AssertionError("a figure was shown")
+
+    monkeypatch.setattr(plotly.basedatatypes.BaseFigure, "show", shown)
+    monkeypatch.setattr(plotly.io, "show", shown)
+    monkeypatch.setattr(webbrowser, "open", shown)
+    made = [draw(history) for draw in EVERY]
+    made += [wf.figures.case_gantt(history, 1), wf.hot_paths(history).plot()]
+    assert all(isinstance(each, plotly.basedatatypes.BaseFigure) for each in made)
 
 
 def test_the_dots_are_the_states_entered_and_the_closings(history: wf.History) -> None:
@@ -229,6 +246,30 @@ def test_an_open_case_lasts_until_its_last_record(unfinished: wf.History) -> Non
     figure = wf.figures.case_gantt(unfinished, number, scale="time")
     assert any(trace.name == "… still runs" for trace in figure.data)
     assert f"Case {number} of parcels: running" in title(figure)
+
+
+def test_an_imported_log_is_drawn_as_well() -> None:
+    """Its activities are its states, and its cases are completed, nobody says how well."""
+    with wf.read_log(wf.examples()["loan_application"].log, final=["approved", "declined", "cancelled"]) as log:
+        n = log.counts["completed"]
+        for draw in (each for each in EVERY if each is not wf.figures.pool_utilisation):
+            figure = draw(log)
+            assert figure.data
+            assert "of loan_application" in title(figure)
+        with pytest.raises(NothingToDraw, match="no activity asked for a worker of a pool"):
+            wf.figures.pool_utilisation(log)
+        (bars,) = wf.figures.throughput_times(log).data
+        assert (bars.name, sum(bars.y)) == ("● completed", n)
+        ends = {trace.name: len(trace.x) for trace in wf.figures.dotted_chart(log, cases=10_000).data}
+        assert ends["● completed"] == n
+        assert ends["validate"] == one(log, "SELECT count(*) FROM stays WHERE state = 'validate'")
+        came, went = wf.figures.arrivals_and_completions(log).data[:2]
+        assert (sum(came.y), -sum(went.y), went.name) == (sum(log.counts.values()), n, "● completed")
+        number = one(log, 'SELECT "case" FROM executions GROUP BY "case" ORDER BY count(*) DESC, "case"')
+        assert title(wf.figures.case_gantt(log, number)).startswith(f"Case {number} (")
+        (sankey,) = wf.hot_paths(log).plot().data
+        last = [k for k, label in enumerate(sankey.node.label) if label.startswith("● completed")]
+        assert sum(value for target, value in zip(sankey.link.target, sankey.link.value) if target in last) == n
 
 
 def test_of_several_runs_moments_are_those_of_the_first_and_durations_of_all() -> None:

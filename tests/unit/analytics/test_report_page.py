@@ -67,6 +67,18 @@ def test_what_a_log_level_does_not_keep_is_told_in_its_section(tmp_path: Path) -
     assert 'id="data-dotted-chart"' not in page
 
 
+def test_an_imported_log_has_a_report_without_a_map(tmp_path: Path) -> None:
+    with wf.read_log(wf.examples()["loan_application"].log) as log:
+        page = without_plotly(wf.write_report(log, tmp_path / "r.html").read_text(encoding="utf-8"))
+    for title in SECTIONS:
+        assert f">{title}</h2>" in page
+    assert page.count("imported from a log, so there is no definition to draw") == 2
+    figures = re.findall(r'<script type="application/json" id="data-([\w-]+)">', page)
+    assert len(figures) == len(SECTIONS) - 5
+    assert "utilisation-of-pools" not in figures
+    assert "\\u25cf completed" in page
+
+
 def test_a_report_of_a_part_is_about_that_part(tmp_path: Path) -> None:
     with parcels() as history:
         part = history.between("30m", "1h")

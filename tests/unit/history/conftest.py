@@ -167,6 +167,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         into: Path | None = None,
         spec: dict[str, Any] = CLAIMS,
         scenario: str | None = None,
+        until: int | None = None,
         **options: Any,
     ) -> Made:
         workflow = Workflow.model_validate(spec)
@@ -174,8 +175,11 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         records: dict[int, list[Record]] = {}
 
         def take(case: int, instance: Instance, output: Output) -> None:
-            writer.append(case, instance, output, external_id=f"claim-{case}")
-            records.setdefault(case, []).extend(records_of(instance, output))
+            rows = records_of(instance, output)
+            # As if nobody had looked at the case from then on.
+            if until is None or rows[0].time < until:
+                writer.append(case, instance, output, external_id=f"claim-{case}")
+                records.setdefault(case, []).extend(rows)
 
         drive(workflow, take, cases=cases, steps=steps, seed=seed)
         return Made(writer.finish(), workflow, records)

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import wfsim as wf
+from tests import views_page
 from tests.unit.history.test_history_views import POOLED, attempts_of, ending, stays_of
 from wfsim.errors import HistoryError
 from wfsim.history.history import History
+from wfsim.semantics.records import Record
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +207,113 @@ def test_pools_are_as_busy_as_they_were_in_the_part(make: Any) -> None:
     assert busy > 0
     assert queued > 0
     assert rows.fetchall()[0] == pytest.approx((span, busy, busy / span, busy / span / 2, queued / span))
+
+
+MINUTE = 60_000_000
+# What lasts at the end of a part goes on to that end, and at the end of a history to its last record: these views are
+# asked below and above.
+LASTING = {"horizons", "occupancy", "pool_utilisation", "pool_load", "bottlenecks"}
+ASKED = (
+    *("active_at({t})", "state_distribution({t})", "active_instances({t}, 0, 0, 50)", "trend(60000000)"),
+    *("trend('day', 'Europe/Berlin')", "sla(600000000)", "sla_cases(600000000)"),
+    "sla_cases(600000000, 'received', 'checked')",
+    "(FROM bottlenecks WHERE what = 'activity')",
+)
+
+
+def has_failed_for_now(rows: list[Record], until: int) -> bool:
+    before = [row for row in rows if row.time < until and row.kind in ("instance_closed", "status_changed")]
+    closed = bool(before) and before[-1].kind == "instance_closed"
+    return closed and ending(rows)[2] != before[-1].time
+
+
+def test_until_a_moment_each_view_says_what_it_said_then(make: Any) -> None:
+    """The same cases, of which nothing was written from that moment on."""
+    slas = [{"name": "soon", "until": "checked", "within": "10m"}, {"name": "all", "within": "1h"}]
+    scenario = json.dumps(POOLED | {"slas": slas})
+    whole = make(seed=5, scenario=scenario)
+    times = sorted(row.time for rows in whole.records.values() for row in rows)
+    # Who had failed, and is retried later, has not ended: the views do not know what was thought of him then.
+    times = [time for time in times if not any(has_failed_for_now(rows, time) for rows in whole.records.values())]
+    for until in (times[len(times) // 5], times[len(times) // 2]):
+        then, part = make(seed=5, scenario=scenario, until=until).history, whole.history.between(None, until)
+        names = {section.asked for section in views_page.SECTIONS if "(" not in section.asked}
+        assert len(names) > 20
+        for view in (*sorted(names - LASTING), *(each.format(t=until - MINUTE) for each in ASKED)):
+            columns = part.sql(f"FROM {view}").columns
+            told = ", ".join(f'"{name}"' for name in columns if (view, name) not in OF_THE_WHOLE)
+            found, expected = (
+                Counter(map(str, each.sql(f"SELECT {told} FROM {view}").fetchall())) for each in (part, then)
+            )
+            assert found == expected, view
+
+
+# Of the whole case; and a retry counts with the attempt that it announces.
+OF_THE_WHOLE = {
+    ("history", "is_last"),
+    ("durations", "version"),
+    ("durations", "path_hash"),
+    ("activity_stats", "retries"),
+    *(("retries", name) for name in ("retried", "retries", "total_delay")),
+    ("record_values", "slot"),  # numbered as names come
+}
+
+
+def test_what_lasts_goes_on_to_the_end_of_the_part(made: Any, part: tuple[History, int, int]) -> None:
+    history, since, until = part
+    expected: Counter[tuple[str, str]] = Counter()
+    for stay in stays_of(made.records):
+        left = until if stay.left is None or stay.left >= until else stay.left
+        if stay.entered < until and left >= since:
+            expected[stay.region, stay.state] += left - stay.entered
+    rows = asked(history, "SELECT region, name, total_wait FROM bottlenecks WHERE what = 'state'")
+    assert {row[:2]: row[2] for row in rows} == dict(expected)
+    assert asked(history, "SELECT horizon FROM horizons") == [(until,)]
+
+
+def test_nobody_is_anywhere_at_a_moment_outside_the_part(made: Any, part: tuple[History, int, int]) -> None:
+    history, since, until = part
+    for macro in ("active_at({t})", "state_distribution({t})", "active_instances({t}, 0, 0, 50)"):
+        for t in (since, until - 1):
+            inside = asked(history, f"FROM {macro.format(t=t)} ORDER BY ALL")
+            assert inside == asked(made.history, f"FROM {macro.format(t=t)} ORDER BY ALL") != []
+        for t in (since - 1, until):
+            assert asked(history, f"FROM {macro.format(t=t)}") == []
+            assert asked(made.history, f"FROM {macro.format(t=t)}") != []
+
+
+def test_what_ended_in_the_parts_is_what_ended(made: Any, part: tuple[History, int, int]) -> None:
+    """Of views that count what is over, the parts add up to the whole."""
+    _, since, until = part
+    for view, key, counted in (
+        ("eventually_follows", "from_state, to_state", "n"),
+        ("outcomes", "status, outcome", "cases"),
+        ("variants", "states", "cases"),
+        ("activity_stats", "activity", "successes + failures + timeouts + cancelled"),
+    ):
+        query = f"SELECT {key}, {counted} FROM {view}"
+        whole, sums = ({}, Counter[Any]())
+        for *name, n in asked(made.history, query):
+            whole[str(name)] = n
+        for low, high in pairwise((None, since, until, None)):
+            for *name, n in asked(made.history.between(low, high), query):
+                sums[str(name)] += n
+        assert {name: n for name, n in sums.items() if "'open'" not in name} == {
+            name: n for name, n in whole.items() if "'open'" not in name
+        }, view
+
+
+def test_rework_of_a_part_counts_stays_that_ended_in_it_or_last(made: Any, part: tuple[History, int, int]) -> None:
+    history, since, until = part
+    entries: dict[tuple[str, str], Counter[int]] = {}
+    for stay in stays_of(made.records):
+        if stay.entered < until and (stay.left is None or stay.left >= since):
+            entries.setdefault((stay.region, stay.state), Counter())[stay.case] += 1
+    expected = {
+        place: (len(each), sum(n > 1 for n in each.values()), max(each.values()))
+        for place, each in entries.items()
+        if max(each.values()) > 1
+    }
+    rows = asked(history, "SELECT region, state, cases, reworked, most FROM rework")
+    assert {row[:2]: row[2:] for row in rows} == expected
+    assert expected

@@ -97,7 +97,13 @@ def test_activities_wait_and_are_served_in_business_hours(made: Any, office: wf.
     (row,) = office.sql("SELECT total_wait, p95_wait, total_service, p95_service FROM activity_stats").fetchall()
     assert row[::2] == (sum(waits), sum(services))
     assert row[1::2] == pytest.approx((quantile(waits, 0.95), quantile(services, 0.95)), abs=1)
-    assert office.sql("SELECT total_wait FROM bottlenecks WHERE what = 'activity'").fetchall() == [(sum(waits),)]
+    measured = office.sql("SELECT total_wait, total_service FROM bottlenecks WHERE what = 'activity'").fetchall()
+    assert measured == [(sum(waits), sum(services))]
+    by_case: dict[int, int] = defaultdict(int)
+    for attempt in attempts:
+        by_case[attempt.case] += worked(attempt.scheduled, attempt.started) or 0
+    closed = sum(by_case[case] for case, rows in made.records.items() if ending(rows)[0] != "open")
+    assert office.sql("SELECT sum(total_wait) FROM hot_paths").fetchall() == [(closed,)]
     expected = {}
     for case, rows in made.records.items():
         for (_, serial, attempt), each in executions_of(case, rows).items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import wfsim as wf
 from tests.unit.history.test_history_views import ignored
+from wfsim.runtime.executor import ActivityContext
 from wfsim.semantics.records import Record
 
 ENDS = {
@@ -135,3 +136,33 @@ def test_inputs_are_objects_by_name_and_results_any_value() -> None:
                 (json.loads(given), json.loads(got))
                 for given, got in run.history.sql("SELECT input, output FROM executions").fetchall()
             ] == [({"a": nasty, "b": [1, {"c": None}]}, result)]
+
+
+def test_an_attempt_is_found_by_the_id_that_it_gave_away() -> None:
+    """What `context.correlation_id` was, for whoever completes it from outside."""
+    given: list[str] = []
+
+    def ask(context: ActivityContext) -> Any:
+        given.append(context.correlation_id)
+        return context.later()
+
+    workflow = wf.loads("""\
+name: office
+version: 1.0.0
+initial_state: asked
+activities: {ask: {retry_policy: {max_attempts: 2, initial_interval: 1s}}}
+states: [{name: asked, activity: ask}, {name: told, is_terminal: true}]
+transitions: [{from: asked, event: done, to: told}]
+""")
+    query = "SELECT attempt, outcome, idempotency_key FROM executions WHERE correlation_id = ?"
+    clock = wf.ManualClock()
+    with wf.open_engine("sqlite://", [workflow], {"ask": ask}, clock=clock) as engine:
+        engine.start("office", id="a:1")
+        clock.advance("1s")
+        engine.fail(given[0], "Busy")
+        clock.advance("2s")
+        engine.complete(given[1], "yes")
+        assert [engine.history.sql(query, [each]).fetchall() for each in given] == [
+            [(1, "failed", "a:1:1")],
+            [(2, "succeeded", "a:1:1")],
+        ]

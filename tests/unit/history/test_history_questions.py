@@ -219,3 +219,14 @@ def test_a_question_tells_how_the_views_it_names_are_made(made: Any) -> None:
     assert own == "FROM outcomes"
     select = one.removeprefix("CREATE VIEW outcomes AS\n")
     assert made.history.sql(select).fetchall() == made.history.sql("FROM outcomes").fetchall()
+
+
+def test_values_are_given_by_name_too(made: Any) -> None:
+    query = "SELECT count(*) FROM records WHERE seq = $seq"
+    asked = made.history.sql(query, {"seq": 1}).fetchall()
+    assert asked[0][0] > 0
+    assert made.history.sql(query, seq=1, max_rows=5).fetchall() == asked
+    with pytest.raises(HistoryError, match=r"given values as params, and by name \(seq\)"):
+        made.history.sql(query, {"seq": 1}, seq=1)
+    with pytest.raises(HistoryError, match="seq"):
+        made.history.sql(query, sec=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -312,11 +313,54 @@ def test_bottlenecks_rank_states_and_activities_by_total_waiting(made: Any) -> N
     for attempt in attempts_of(made.records):
         if attempt.wait is not None:
             totals["activity", None, attempt.activity].append(attempt.wait)
-    rows = table(made, "SELECT what, region, name, n, total_wait, max_wait FROM bottlenecks")
-    assert {row[:3]: row[3:] for row in rows} == {
+    rows = table(made, "SELECT what, region, name, n, total_wait, max_wait, mean_wait, p95_wait FROM bottlenecks")
+    assert {row[:3]: row[3:6] for row in rows} == {
         key: (len(values), sum(values), max(values)) for key, values in totals.items()
     }
+    for row in rows:
+        values = totals[row[:3]]
+        assert row[6:] == pytest.approx((sum(values) / len(values), quantile(values, 0.95)), abs=1)
     assert [row[4] for row in rows] == sorted((row[4] for row in rows), reverse=True)
+
+
+def test_bottlenecks_set_waiting_against_service_and_name_the_pool(pooled: Any) -> None:
+    begun = [attempt for attempt in attempts_of(pooled.records) if attempt.wait is not None]
+    waited = sum(attempt.wait or 0 for attempt in begun)
+    services = [attempt.service for attempt in begun if attempt.service is not None]
+    assert 0 < len(services) < len(begun)
+    query = "SELECT pool, n, total_wait, total_service, mean_service, wait_share FROM bottlenecks WHERE what = "
+    assert table(pooled, query + "'activity'") == [
+        (
+            "checkers",
+            len(begun),
+            waited,
+            sum(services),
+            pytest.approx(sum(services) / len(services)),
+            pytest.approx(waited / (waited + sum(services))),
+        )
+    ]
+    assert {(row[0], *row[3:]) for row in table(pooled, query + "'state'")} == {(None, None, None, None)}
+
+
+def test_hot_paths_tell_how_long_their_cases_waited_for_workers(made: Any, make: Any) -> None:
+    waits: Counter[int] = Counter()
+    for attempt in attempts_of(made.records):
+        waits[attempt.case] += attempt.wait or 0
+    expected: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for case, rows in made.records.items():
+        if ending(rows)[0] != "open":
+            expected[path_of(rows)].append(waits[case])
+    query = "SELECT states, total_wait, mean_wait FROM hot_paths"
+    rows = {tuple(row[0]): row[1:] for row in table(made, query)}
+    assert rows == {path: (sum(own), pytest.approx(sum(own) / len(own))) for path, own in expected.items()}
+    assert any(total > 0 for total, _ in rows.values())
+    # A case that waited before a part of the time, and closed in it, waited no less.
+    ends = sorted(time for rows in made.records.values() if (time := ending(rows)[2]) is not None)
+    cuts = (None, ends[len(ends) // 3], ends[2 * len(ends) // 3], None)
+    parts = [made.history.between(*pair).sql("SELECT total_wait FROM hot_paths") for pair in pairwise(cuts)]
+    assert sum(total for part in parts for (total,) in part.fetchall()) == sum(sum(own) for own in expected.values())
+    # Who keeps no attempts does not know.
+    assert {row[1:] for row in table(make(cases=8, log="transitions"), query)} == {(None, None)}
 
 
 def test_timeouts_count_clocks_that_ran_out_and_were_not_void(made: Any) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from tests.unit.history.test_history_views import ending, path_of, quantile, stays_of
+from tests.unit.history.test_history_views import POOLED, ending, path_of, quantile, stays_of
+from wfsim.errors import HistoryError
 
 MINUTE = 60_000_000
+
+
+@pytest.fixture(scope="module")
+def pooled(make: Any) -> Any:
+    return make(cases=8, scenario=json.dumps(POOLED))
 
 
 def table(made: Any, query: str, params: Any = None) -> list[tuple[Any, ...]]:
@@ -75,6 +82,13 @@ def test_trend_has_a_row_for_each_bucket_from_the_first_start_to_the_last_closin
             assert row[6:] == pytest.approx((quantile(durations[k], 0.5), quantile(durations[k], 0.95)), abs=1)
         else:
             assert row[6:] == (None, None)
+
+
+@pytest.mark.parametrize("macro", ["trend", "occupancy", "pool_load"])
+@pytest.mark.parametrize("width", [0, -60_000_000])
+def test_a_bucket_that_is_none_is_told(pooled: Any, macro: str, width: int) -> None:
+    with pytest.raises(HistoryError, match="a bucket of time is more than 0 microseconds, not"):
+        table(pooled, f"FROM {macro}(?)", [width])
 
 
 def test_a_trend_of_a_part_begins_with_who_was_there(made: Any) -> None:

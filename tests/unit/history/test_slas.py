@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import wfsim as wf
-from wfsim.errors import ScenarioError
+from wfsim.errors import HistoryError, ScenarioError
 from wfsim.history.history import History
 
 ORDER = """\
@@ -89,6 +89,42 @@ def test_while_cases_are_open_who_is_due_later_is_undecided() -> None:
     rows = history.sql('SELECT "case", begun, due, ended, met FROM sla_cases').fetchall()
     assert rows == [(1, HOUR, 3 * HOUR, 3 * HOUR, True), (2, 2 * HOUR, 4 * HOUR, None, None)]
     assert kept(history) == [("all", 2 * HOUR, None, 2, 1, 0, 1, 1.0)]
+
+
+def test_in_a_part_of_the_time_a_case_counts_where_it_was_decided() -> None:
+    slas = [
+        {"name": "paid", "from": "placed", "until": "packing", "within": "1h"},
+        {"name": "sent", "from": "placed", "until": "sent", "within": "2h"},
+        {"name": "never", "from": "placed", "until": "cancelled", "within": "2h"},
+    ]
+    history = ordered(slas)
+    # Placed at 1, paid at 2, sent at 3.
+    before, after = history.between(None, "2h30m"), history.between("2h30m", None)
+    query = "SELECT sla, cases, met, missed, undecided FROM sla"
+    assert before.sql(query).fetchall() == [("never", 5, 0, 0, 5), ("paid", 5, 5, 0, 0), ("sent", 5, 0, 0, 5)]
+    assert after.sql(query).fetchall() == [("never", 5, 0, 5, 0), ("paid", 0, 0, 0, 0), ("sent", 5, 5, 0, 0)]
+    asked = "SELECT * EXCLUDE (run, share) FROM sla(?, ?, ?)"
+    assert after.sql(asked, [2 * HOUR, "placed", "sent"]).fetchall() == [(5, 5, 0, 0)]
+    assert after.sql(asked, [HOUR, "placed", "packing"]).fetchall() == [(0, 0, 0, 0)]
+
+
+def test_a_real_history_is_asked_any_sla_without_a_scenario(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    rows = ["case,activity,time"]
+    for case, minutes in (("x", (0, 30, 60)), ("y", (0, 90, 95)), ("z", (0, 10, 300))):
+        at = [f"2026-01-01T{each // 60:02}:{each % 60:02}Z" for each in minutes]
+        rows += [f"{case},{activity},{time}" for activity, time in zip(("ask", "check", "answer"), at)]
+    log.write_text("\n".join(rows), encoding="utf-8")
+    history = wf.read_log(log)
+    assert history.sql("SELECT * EXCLUDE (run) FROM sla(?)", [2 * HOUR]).fetchall() == [(3, 2, 1, 0, 2 / 3)]
+    late = history.sql("SELECT \"case\" FROM sla_cases(?, 'ask', 'check') WHERE NOT met", [HOUR])
+    assert late.fetchall() == [(2,)]
+    # From a state on until the case closes.
+    assert history.sql("SELECT met FROM sla(?, 'check', NULL)", [HOUR]).fetchall() == [(2,)]
+    with pytest.raises(HistoryError, match="sla: there is no state 'chek' in this history"):
+        history.sql("FROM sla(1, 'chek', NULL)").fetchall()
+    with pytest.raises(HistoryError, match="sla: there is no state 'answr' in this history"):
+        history.sql("FROM sla_cases(1, NULL, 'answr')").fetchall()
 
 
 @pytest.mark.parametrize("replications", [1, 5])

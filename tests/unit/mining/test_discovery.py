@@ -117,3 +117,14 @@ def test_a_workflow_that_is_not_there_is_refused_with_those_that_are(order: wf.H
 def test_without_a_case_that_has_closed_there_is_nothing_to_find() -> None:
     with pytest.raises(HistoryError, match="no case of 'order' has closed"):
         wf.discover(wf.simulate(wf.new("order"), cases=3, horizon="1us", engine="python"))
+
+
+def test_the_traces_are_an_answer_in_sql() -> None:
+    history = wf.read_log(log_of("ab", "ab", "acb", "ac").log().df(), name="o'log")
+    found = wf.discover(history)
+    assert {tuple(states): n for states, n in history.sql(found.query).fetchall()} == found.log.traces
+    aligned = wf.align(history, found.net)
+    assert aligned.query is not None
+    traces = {tuple(states): n for states, n in history.sql(aligned.query).fetchall()}
+    assert traces == {each.activities: each.cases for each in aligned.variants}
+    assert wf.align([["a"]], found.net).query is None

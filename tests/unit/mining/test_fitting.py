@@ -115,6 +115,11 @@ def test_what_is_simulated_with_it_is_as_what_it_is_from(claims: wf.History, fou
     for key in ("sojourn.mean", "outcomes.completed/success", "activities.assess.wait", "pools.clerks.utilisation"):
         apart = abs(one[key].value - other[key].value)
         assert apart <= 1.5 * (one[key].half_width + other[key].half_width), key
+    # A tenth of the attempts fails, and nearly as many are made again: four standard errors of 3,000.
+    query = "SELECT executions, retried, recovered FROM retries"
+    (before, *tried), (after, *again_tried) = (each.sql(query).fetchall()[0] for each in (claims, again))
+    assert min(tried) > 200
+    assert all(n / after == pytest.approx(m / before, abs=0.022) for n, m in zip(again_tried, tried))
 
 
 def test_a_log_gives_a_model_and_a_scenario_that_do_the_same() -> None:
@@ -235,3 +240,22 @@ def test_a_history_without_events_is_refused() -> None:
 def test_a_time_zone_that_there_is_not_is_refused(claims: wf.History) -> None:
     with pytest.raises(OptionError, match="there is no such time zone"):
         wf.fit(claims, CLAIMS, time_zone="Mars")
+
+
+def test_what_each_part_is_fitted_to_is_an_answer_in_sql(claims: wf.History, found: Fit) -> None:
+    rows = {part: claims.sql(query).df() for part, query in found.query.items()}
+    for each in found.goodness:
+        assert any(each.key == part or each.key.startswith(f"{part}.") for part in rows), each.key
+    n = {each.key: each.n for each in found.goodness}
+    assert len(rows["arrivals"]) == n["arrivals"]
+    ended = rows["activities"].query("activity == 'assess' and outcome in ('succeeded', 'failed')")
+    assert len(ended) == n["activities.assess"]
+    assert len(rows["pools"]) == n["pools.clerks"]
+
+
+def test_of_a_log_too_each_part_is_an_answer_in_sql() -> None:
+    bank = wf.read_log(wf.examples()["loan_application"].log, final=["approved", "declined", "cancelled"])
+    fitted = wf.fit(bank, wf.discover(bank, noise=0.1).workflow, time_zone="Europe/Amsterdam")
+    rows = {part: bank.sql(query).df() for part, query in fitted.query.items()}
+    assert {each.key.split(".")[0] for each in fitted.goodness} == rows.keys()
+    assert all(len(each) for each in rows.values())

@@ -52,6 +52,21 @@ def test_what_a_run_refutes_is_told_at_once_and_once() -> None:
         assert repr(monitor) == f"<Monitor of door: 1 cases, 0 open; 1 × {ONE_PUSH}>"
 
 
+def test_what_should_have_come_before_is_missed_at_once() -> None:
+    """A property of the past needs no deadline, and whoever keeps it is never told of."""
+    first = wf.Property("precedes", {"first": "event.pull", "then": "closed"})
+    with wf.start(door(), clock=wf.ManualClock()) as hasty, wf.start(door(), clock=wf.ManualClock()) as slow:
+        monitors = [wf.monitor(run.history, door(), [first]) for run in (hasty, slow)]
+        for event in ("push", "pull", "push"):
+            slow.send(event)
+        hasty.send("push")
+        assert [monitor.look() for monitor in monitors] == [[], []]
+        hasty.send("push")
+        slow.send("push")
+        (breach,), none = (monitor.look() for monitor in monitors)
+        assert (breach.status, breach.seq, none) == ("violated", hasty.version, [])
+
+
 def test_what_is_owed_is_told_when_it_is_due() -> None:
     clock = wf.ManualClock()
     with wf.start(door(), clock=clock) as run:
@@ -173,6 +188,11 @@ def test_what_cannot_be_watched_is_refused() -> None:
             wf.monitor(history, door(), [wf.Property("never", 'in("opn")')])
         with pytest.raises(HistoryError, match="a part of a history's time is not watched"):
             wf.monitor(history.between(0, "1h"), door(), [ONE_PUSH])
+        with (
+            wf.read_log(history.log("states").arrow()) as log,
+            pytest.raises(HistoryError, match=r"imported from a log, .* wf\.align"),
+        ):
+            wf.monitor(log, door(), [ONE_PUSH])
         with pytest.raises(TypeError, match="monitor takes as alerts callables"):
             wf.monitor(history, door(), [ONE_PUSH], alerts=[7])  # type: ignore[list-item]
 

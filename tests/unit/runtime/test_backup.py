@@ -21,6 +21,7 @@ from wfsim.runtime.backup import back_up, restore
 from wfsim.runtime.database import Database
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import (
+    ALLOWANCES,
     AUDIT,
     DELIVERIES,
     ENDPOINTS,
@@ -134,7 +135,7 @@ def test_a_copy_of_an_older_version_is_brought_up_to_date(place: Place, tmp_path
     with open_engine(address, [order()]) as engine:
         engine.start("order", {"total": 1}, id="o")
         with engine.core.database.transaction() as rows:
-            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND):
+            for table in (MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND, ALLOWANCES):
                 table.drop(rows.connection)
             for name in ("wfsim_instances", "wfsim_attempts"):
                 rows.connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN trace"))

@@ -18,6 +18,7 @@ from wfsim.runtime import schema
 from wfsim.runtime.database import Database
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import (
+    ALLOWANCES,
     ATTEMPTS,
     AUDIT,
     DELIVERIES,
@@ -76,7 +77,7 @@ def test_a_database_from_before_versions_is_brought_up_to_date_and_goes_on(addre
         engine.start("order", {"total": 1}, id="o")
     raw = connected(address)
     with raw.begin() as connection:
-        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND):
+        for table in (SCHEMA_VERSION, MOVES, LEAVING, KEYS, AUDIT, REQUESTS, ENDPOINTS, DELIVERIES, FOUND, ALLOWANCES):
             table.drop(connection)
         for column in ("priority", "pool", "lost"):
             connection.execute(sa.text(f"ALTER TABLE wfsim_attempts DROP COLUMN {column}"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import wfsim as wf
 from tests.stored import open_history
 from wfsim.errors import EngineError, RunStopped, StartRefused, WfsimError
 from wfsim.model.workflow import Workflow
@@ -142,6 +143,19 @@ def test_an_id_that_exists_is_refused_with_the_way_on(tmp_path: Path) -> None:
         start(order(), input={"total": 1}, store=path, id="a")
     with open_history(path) as history:
         assert len(history) == 2
+
+
+def test_a_duckdb_file_is_no_store_and_the_way_to_what_it_holds_is_told(tmp_path: Path) -> None:
+    old = tmp_path / "runs.duckdb"
+    wf.simulate(order(), cases=1, seed=1, into=old, progress=False).close()
+    before = old.read_bytes()
+    for path in (old, str(old), f"sqlite:///{old}"):
+        with pytest.raises(EngineError, match=r"is a DuckDB history.*wf\.open_history.*wfsim convert"):
+            start(order(), input={"total": 1}, store=path)
+    assert old.read_bytes() == before
+    with pytest.raises(EngineError, match=r"with the name of a DuckDB history\. Give another path"):
+        start(order(), input={"total": 1}, store=tmp_path / "new.DuckDB")
+    assert not (tmp_path / "new.DuckDB").exists()
 
 
 def test_several_handles_of_an_instance_see_the_same(tmp_path: Path) -> None:

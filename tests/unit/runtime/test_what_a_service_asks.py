@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wfsim.errors import ConflictError, InstanceExists, UnknownInstance, UnknownWorkflow, WfsimError
+from wfsim.errors import (
+    ConflictError,
+    EngineError,
+    HistoryError,
+    InstanceExists,
+    RunStopped,
+    UnknownInstance,
+    UnknownWorkflow,
+    WfsimError,
+)
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
 from wfsim.runtime.clock import ManualClock
@@ -176,6 +186,55 @@ def test_errors_have_classes_of_their_own(engine: Engine) -> None:
         engine.start("ordr")
     with pytest.raises(UnknownInstance, match="Did you mean 'o'"):
         engine.records("oo")
+
+
+WRONG: dict[str, Callable[[Engine], Any]] = {
+    "named by its id, a text": lambda engine: engine.get(None),  # type: ignore[arg-type]
+    "named by its id, a text, not a list": lambda engine: engine.exists(["o"]),  # type: ignore[arg-type]
+    "named by its id, a text, not 5": lambda engine: engine.records(5),  # type: ignore[arg-type]
+    "named by its id, a text, not None": lambda engine: engine.children(None),  # type: ignore[arg-type]
+    "named by its id": lambda engine: engine.send(5, "pay"),  # type: ignore[arg-type]
+    "named by": lambda engine: engine.control_all(["o", 5], "pause"),  # type: ignore[list-item]
+    "control_all takes ids of instances": lambda engine: engine.control_all("o", "pause"),
+    "after is a whole number": lambda engine: engine.records("o", after="1"),  # type: ignore[arg-type]
+    "limit must be at least 0": lambda engine: engine.records("o", limit=-1),
+    "limit must be at least 1": lambda engine: engine.due(0),
+    "a payload is a mapping": lambda engine: engine.why_not("o", "pay", 5),  # type: ignore[arg-type]
+    "prefix is a text": lambda engine: engine.list(prefix=5),  # type: ignore[arg-type]
+    "status is a status": lambda engine: engine.list(status=5),  # type: ignore[arg-type]
+    "a version is a text": lambda engine: engine.start("order", version=2),  # type: ignore[arg-type]
+    "expected_version is how many": lambda engine: engine.send("o", "pay", expected_version="2"),  # type: ignore[arg-type]
+    "set_queue takes limits": lambda engine: engine.set_queue("default", 5),  # type: ignore[arg-type]
+    "seconds must be at least 0": lambda engine: engine.catch_up(-1),
+    "lacks a slash": lambda engine: open_engine("sqlite://runs.db"),
+    "'f' is a function, not 7": lambda engine: open_engine(activities={"f": 7}),  # type: ignore[dict-item]
+    "clock is a": lambda engine: open_engine(clock=7),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("told", WRONG)
+def test_what_makes_no_sense_is_told_and_does_nothing(engine: Engine, told: str) -> None:
+    run = engine.start("order", id="o")
+    with pytest.raises((WfsimError, TypeError), match=re.escape(told)):
+        WRONG[told](engine)
+    assert (run.status, run.version) == ("running", 2)
+
+
+def test_a_history_that_cannot_be_kept_in_a_file_stays_where_it_is(engine: Engine, tmp_path: Path) -> None:
+    engine.start("order", id="o")
+    kept = engine.follow_history(tmp_path / "kept.duckdb")
+    assert engine.follow_history(tmp_path / "kept.duckdb") is kept
+    (tmp_path / "text.duckdb").write_text("nothing of the kind")
+    for wrong in ("none/kept.duckdb", "text.duckdb"):
+        with pytest.raises(HistoryError):
+            engine.follow_history(tmp_path / wrong)
+    assert len(engine.history) == 2
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match="the folder of an archive cannot be made"):
+        engine.retain(tmp_path / "file", older_than=0)
+    engine.close()
+    with pytest.raises(RunStopped, match="has been closed here"):
+        engine.catch_up(1.0)
 
 
 def test_records_come_by_pages_with_what_their_senders_gave_beside_them(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import signal
+import socket
 import subprocess
 import sys
 import weakref
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.postgres import Server, serving
@@ -255,11 +257,58 @@ def test_a_queue_that_is_held_begins_nothing_until_it_is_let_go(kind: str, tmp_p
         assert charged[5:] == [1]
 
 
-def test_attempts_of_a_higher_priority_come_first(tmp_path: Path) -> None:
+def test_no_more_begin_within_a_time_than_the_rate_says(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    charged: list[int] = []
+    with open_engine(address, [order(activities=POOLED), order(name="other")]) as engine:
+        engine.set_queue("cashiers", QueueLimits(rate=(2, 3_600.0)))
+        for number in range(5):
+            engine.start("order", {"total": number}, id=f"o{number}").send("pay")
+    with open_engine(address, activities={"charge": lambda total: charged.append(total)}, polling=0.02) as engine:
+        # Those of another queue go on, one after another, each after several looks into both.
+        for number in range(5):
+            run = engine.start("other", {"total": 10 + number})
+            run.send("pay")
+            run.wait(timeout="60s")
+        assert sorted(charged) == [0, 1, 10, 11, 12, 13, 14]
+        engine.set_queue("cashiers", replace(engine.queues["cashiers"], rate=None))
+        for number in range(5):
+            engine.get(f"o{number}").wait(timeout="60s")
+        assert sorted(charged) == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+
+
+def test_a_limit_of_a_queue_counts_what_all_workers_are_at(tmp_path: Path, start: Callable[..., Worker]) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    with open_engine(address, [order(activities=POOLED), order(name="other")]) as engine:
+        engine.set_queue("cashiers", QueueLimits(concurrency=1))
+        # Each of them stays at work until the file `go` is there.
+        long = [engine.start("order", {"total": 300}, id=name) for name in ("a", "b", "c")]
+        for run in long:
+            run.send("pay")
+        workers = [start(address), start(address)]
+        for worker in workers:
+            worker.until("worker_started")
+
+        def begun() -> int:
+            return sum(each.kind == "activity_started" for run in long for each in run.records)
+
+        for number in range(5):
+            run = engine.start("other", {"total": number})
+            run.send("pay")
+            run.wait(timeout="60s")
+        long[0].wait(lambda _: begun() > 0, timeout="60s")
+        assert begun() == 1
+        (tmp_path / "go").touch()
+        for run in long:
+            assert run.wait(timeout="60s") == "shipped"
+
+
+@pytest.mark.parametrize("group", ["default", "cashiers"])
+def test_attempts_of_a_higher_priority_come_first(tmp_path: Path, group: str) -> None:
     address = f"sqlite:///{tmp_path}/runs.db"
     done: list[str] = []
-    with open_engine(address, [order()]) as engine:
-        engine.set_queue("default", QueueLimits(1))
+    with open_engine(address, [order(activities=POOLED) if group == "cashiers" else order()]) as engine:
+        engine.set_queue(group, QueueLimits(1))
         for name, priority in (("low", -5), ("plain", 0), ("high", 7)):
             engine.start("order", {"total": 1}, id=name, priority=priority).send("pay")
 
@@ -302,6 +351,29 @@ def test_the_queues_command_shows_and_sets_limits(tmp_path: Path) -> None:
     code, out, _ = run(address, "cashiers", "--rate", "none")
     assert (code, "3 at once in each worker, 3 at once in all" in out, "starts" in out) == (0, True, False)
     assert "Did you mean 'cashiers'?" in run(address, "cashier", "--per-worker", "2")[2]
+
+
+def test_prometheus_asks_a_worker_what_it_did(tmp_path: Path, start: Callable[..., Worker]) -> None:
+    address = f"sqlite:///{tmp_path}/runs.db"
+    with open_engine(address, [order()]) as engine:
+        engine.start("order", {"total": 1}, id="o").send("pay")
+        worker = start(address, "--metrics", "0")
+        place = worker.until("metrics_served")["address"]
+        worker.until("attempt_succeeded")
+        engine.get("o").wait("shipped", timeout="60s")
+    page = httpx.get(place).text
+    told = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    ended = 'wfsim_attempts_ended_total{activity="charge",outcome="succeeded",workflow="order"}'
+    assert told[ended] == "1.0"
+    assert told['wfsim_attempt_seconds_count{activity="charge",workflow="order"}'] == "1.0"
+    assert told['wfsim_records_total{kind="instance_closed",workflow="order"}'] == "1.0"
+    assert worker.end() == (0, "")
+    refused = start(address, "--metrics", "nowhere")
+    assert "'nowhere' is no place to listen" in refused.process.communicate(timeout=60)[1]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = start(address, "--metrics", f"127.0.0.1:{taken.getsockname()[1]}")
+        assert "Choose another port" in refused.process.communicate(timeout=60)[1]
+        assert refused.process.returncode == 2
 
 
 @pytest.mark.parametrize("text", ["10", "0/1m", "1/0s", "x/1m", "3/never"])

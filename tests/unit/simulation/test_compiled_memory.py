@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import wfsim as wf
 from wfsim.semantics import spread
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
-from wfsim.simulation.engine import Simulation
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -83,36 +80,3 @@ def test_what_was_made_is_forgotten_before_it_takes_too_much(monkeypatch: pytest
     assert len(small.memory.spread.arrays[spread.MADE]) == 256
     assert small.summary == plain.summary
     assert small.memory.state["n_records"] == plain.memory.state["n_records"]
-
-
-@pytest.mark.parametrize("engine", [CompiledSimulation, Simulation])
-@pytest.mark.parametrize("name", ["order_processing", "order_fulfilment", "loan_application"])
-def test_what_a_run_took_is_free_as_soon_as_nobody_has_it(engine: type, name: str) -> None:
-    """Nothing goes round in a circle, from which the memory of a run would be free whenever Python looks for such.
-
-    Until then the next run takes more of the machine's memory, and pages that nobody has had yet cost most.
-    """
-    catalogue = wf.Catalogue([wf.load(MODELS / f"{one}.yaml") for one in (name, "shipping", "document_request")])
-    program = compile_workflow(catalogue.get(name), catalogue)
-    scenario = wf.load_scenario(MODELS / f"{name}.scenario.yaml").changed(cases=50)
-    gc.collect()
-    gc.disable()
-    try:
-        simulation = engine(program, scenario, sink=lambda *given: None)
-        simulation.run()
-        there = weakref.ref(simulation)
-        del simulation
-        assert there() is None
-    finally:
-        gc.enable()
-
-
-def test_a_history_keeps_nothing_of_the_run_that_wrote_it() -> None:
-    workflow = wf.example("order_processing")
-    gc.collect()
-    gc.disable()
-    try:
-        with wf.simulate(workflow, cases=50, engine="compiled", progress=False):
-            assert not [one for one in gc.get_objects() if isinstance(one, CompiledSimulation)]
-    finally:
-        gc.enable()

@@ -110,8 +110,8 @@ def dotted_chart(
     rows = scene.rows(query)
     if not rows:
         raise nothing(scene, "no cases")
-    looks = state_looks(scene.scope.workflow, [row[0] for row in rows])
-    figure, places = go.Figure(), state_order(scene.scope.workflow)
+    looks = state_looks(scene.scope.states, [row[0] for row in rows])
+    figure, places = go.Figure(), state_order(scene.scope.states)
     groups = [(is_end, what, list(dots)) for (is_end, what), dots in groupby(rows, key=lambda row: (row[1], row[0]))]
     for is_end, what, dots in sorted(groups, key=lambda each: (each[0], places.get(each[1], 0), each[1])):
         name, marker = _dot(what, is_end, looks)
@@ -144,7 +144,7 @@ def dotted_chart(
 def _dot(what: str, is_end: bool, looks: dict[str, tuple[str, int]]) -> tuple[str, dict[str, Any]]:
     if is_end:
         name, colour = ENDINGS[what]
-        signs = {"success": "line-ns", "failure": "x-thin"}
+        signs = {"success": "line-ns", "completed": "line-ns", "failure": "x-thin"}
         return bare(name), {"symbol": signs.get(what, "cross-thin"), "size": 6, "line": {"width": 1.5, "color": colour}}
     colour, before = looks[what]
     return bare(what), {"color": colour, "symbol": SYMBOLS[before % len(SYMBOLS)], "size": 4.5}
@@ -192,7 +192,7 @@ def performance_spectrum(
     rows = scene.rows(query)
     if not rows:
         raise nothing(scene, "no case went from one state to another")
-    order = state_order(scene.scope.workflow)
+    order = state_order(scene.scope.states)
     pairs = sorted({row[:2] for row in rows}, key=lambda pair: (order.get(pair[0], 0), order.get(pair[1], 0), pair))
     heights = {pair: len(pairs) - 1 - k for k, pair in enumerate(pairs)}
     figure = go.Figure()

@@ -22,7 +22,7 @@ SELECT state, bucket_start, mean_cases FROM occupancy({width}) WHERE {where} AND
 ORDER BY state, bucket_start
 """
 _TREND = """
-SELECT bucket_start, started, success, closed - success AS otherwise, open_at_end FROM trend({width})
+SELECT bucket_start, started, success, closed - success AS otherwise, open_at_end, closed FROM trend({width})
 WHERE {where} ORDER BY bucket_start
 """
 _POOLS = """
@@ -75,7 +75,7 @@ def occupancy(
         raise nothing(scene, f"no case was in a state of the region {region!r}")
     starts = sorted({start for each in found.values() for start in each})
     grid = range(starts[0], starts[-1] + width, width)
-    looks, order = state_looks(scene.scope.workflow, found), state_order(scene.scope.workflow)
+    looks, order = state_looks(scene.scope.states, found), state_order(scene.scope.states)
     figure = go.Figure()
     for state in sorted(found, key=lambda each: (order.get(each, 0), each)):
         colour, before = looks[state]
@@ -131,9 +131,12 @@ def arrivals_and_completions(
         raise nothing(scene, "no case began or closed")
     x = scene.moments(row[0] + width // 2 for row in rows)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.6, 0.4])
-    shown = (("started", [row[1] for row in rows], WORK, ""),
+    shown = [("started", [row[1] for row in rows], WORK, ""),
              (ENDINGS["success"][0], [-row[2] for row in rows], ENDINGS["success"][1], ""),
-             ("closed otherwise", [-row[3] for row in rows], LIMIT, "/"))  # fmt: skip
+             ("closed otherwise", [-row[3] for row in rows], LIMIT, "/")]  # fmt: skip
+    if scene.scope.is_log:
+        # Nobody has said how they ended.
+        shown[1:] = [(ENDINGS["completed"][0], [-row[5] for row in rows], ENDINGS["completed"][1], "")]
     for name, values, colour, sign in shown:
         figure.add_bar(
             x=x,

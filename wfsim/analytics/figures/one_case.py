@@ -10,6 +10,7 @@ from wfsim.errors import NothingToDraw
 from wfsim.model.duration import short_time
 
 from ..look import WAIT, bare, duration_axis, hatch, state_looks, styled
+from ..scope import states_of
 from .scene import one_of, scene_of
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def case_gantt(history: History, case: int | str, *, run: int | None = None, sca
     to_scale = scale == "time" or (scale is None and 2 * len(short) <= len(attempts))
     axis = _Axis(start, sorted(times), to_scale)
     figure = go.Figure()
-    looks = state_looks(found.program.workflow, [_path(row) for row in stays])
+    looks = state_looks(states_of(history, found.workflow.definition), [_path(row) for row in stays])
     _draw_states(figure, [row for row in stays if _region(row[0]) in rows], axis, last, looks)
     _draw_attempts(figure, [row for row in attempts if _activity(row) in rows], axis, last)
     figure.update_layout(

@@ -122,7 +122,7 @@ def scene_of(
     if one_run and run is None and every > 1:
         run = history.runs[0].run
     scope = scope_of(history, run=run, workflow=workflow, steps=steps)
-    told = f" of {scope.workflow.name}"
+    told = f" of {scope.name}"
     if every > 1:
         told += f", run {run} of {every}" if run is not None else f", {every} runs together"
     found = Scene(history, scope, told)

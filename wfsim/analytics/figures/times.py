@@ -118,7 +118,11 @@ def throughput_times(
             width=[binned.edge(k + 1) - binned.edge(k) for k in places],
             y=[counted[ending][k] for k in places],
             name=label,
-            marker={"color": colour, "pattern": hatch("" if ending == "success" else "/"), "line": {"width": 0}},
+            marker={
+                "color": colour,
+                "pattern": hatch("" if ending in ("success", "completed") else "/"),
+                "line": {"width": 0},
+            },
             text=[f"{short_time(binned.edge(k))} to {short_time(binned.edge(k + 1))}" for k in places],
             textposition="none",
             hovertemplate="%{text}: %{y:,} cases<extra>" + label + "</extra>",

@@ -66,7 +66,7 @@ def variants(
     for place, (states, *_) in enumerate(rows):
         for step, state in enumerate(states[:_LONGEST]):
             cells.setdefault(state, []).append((step, place))
-    looks, order = state_looks(scene.scope.workflow, cells), state_order(scene.scope.workflow)
+    looks, order = state_looks(scene.scope.states, cells), state_order(scene.scope.states)
     figure = go.Figure()
     labels = [
         f"{cases:,} ({share:.1%}), {short_time(median)}" + (" …" if len(states) > _LONGEST else "")

@@ -132,11 +132,13 @@ class Table:
 
     def _unreadable(self, error: Exception) -> HistoryError:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return HistoryError(
-            f"{self.name}: cannot be read as a table: {' '.join(lines[:3])}\nEach row needs as many fields as "
-            f"the first line "
-            "has names; fields with commas, quotes or line ends stand in double quotes. Nothing was imported."
-        )
+        advice = "Nothing was imported."
+        if self.form == "csv":
+            advice = (
+                "Each row needs as many fields as the first line has names; fields with commas, quotes or line ends "
+                "stand in double quotes. " + advice
+            )
+        return HistoryError(f"{self.name}: cannot be read as a table: {' '.join(lines[:3])}\n{advice}")
 
     # --- columns ---------------------------------------------------------------------------------
 

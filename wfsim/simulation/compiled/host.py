@@ -26,7 +26,7 @@ from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.instances import Case, RunSummary
 from wfsim.simulation.plans import Member, Place
-from wfsim.simulation.relations import FIRST_CHILD, Birth, Entered, Relations, endless_told, refused_inputs
+from wfsim.simulation.relations import FIRST_CHILD, Entered, Relations, endless_told, refused_inputs
 
 
 class Door(Instance):
@@ -106,10 +106,9 @@ class Host:
     memory: Memory
     relations: Relations
 
-    def __init__(self, members: list[Member], summary: RunSummary, birth: Birth | None) -> None:
+    def __init__(self, members: list[Member], summary: RunSummary) -> None:
         self.members = members
         self.summary = summary
-        self._birth = birth
         self._doors = [Door(member.program, texts=member.texts) for member in members]
         self._numbers = {id(member): number for number, member in enumerate(members)}
         self._happenings: dict[int, Happening] = {}
@@ -170,21 +169,6 @@ class Host:
         state = self.memory.state
         state["member"], state["key"] = number, case.key
         return door
-
-    def announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
-        """Tell who asked for it of what others start, in order."""
-        self.tell_births()
-        if self._birth is not None:
-            self._birth(number, name, parent, activation)
-
-    def tell_births(self) -> None:
-        """The same of the children that the calendar has let in since: what they are called, and whose they are."""
-        run, state = self.memory.run, self.memory.state
-        n, state["n_births"] = int(state["n_births"]), 0
-        if self._birth is not None:
-            text = self.members[0].texts.text
-            for number, parent, name, activation in run.births[:n].tolist():
-                self._birth(number, f"{text(name)}/{activation}", parent, activation)
 
     def _let_in(self, entered: Entered | None) -> None:
         if entered is not None:

@@ -140,10 +140,11 @@ class CompiledSimulation:
         self._is_left = False
         self.members: list[Member] = members_of(program, scenario, {})
         self._evaluators = [Evaluator(member.program, member.texts) for member in self.members]
-        host = Host(self.members, self.summary, birth)
+        self._birth = birth
+        host = Host(self.members, self.summary)
         tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
         mail = Mail(self.members) if tables.writes else None
-        self.relations = Relations(host, self.members, scenario, replication, self.summary, mail)
+        self.relations = Relations(host, self.members, scenario, replication, self.summary, self._announce, mail)
         most_kin = relations.MOST_DEPTH, relations.MOST_RELATIVES
         known = tables.known(self.relations.streams, engine.MOST_STEPS, most_kin)
         self._uniques = tables.uniques
@@ -184,9 +185,24 @@ class CompiledSimulation:
             run.uniques[column * UNIQUES + (first - 1) % UNIQUES :][: end - first] = handles
         run.state["uniques_end"] = end
 
+    def _tell_births(self) -> None:
+        """Say of the children that have started since what they are called, and whose they are."""
+        run, state = self.memory.run, self.memory.state
+        n, state["n_births"] = int(state["n_births"]), 0
+        if self._birth is not None:
+            text = self.members[0].texts.text
+            for number, parent, name, activation in run.births[:n].tolist():
+                self._birth(number, f"{text(name)}/{activation}", parent, activation)
+
+    def _announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
+        """The same of what Python lets in."""
+        self._tell_births()
+        if self._birth is not None:
+            self._birth(number, name, parent, activation)
+
     def _flush(self) -> None:
         """Hand on what is logged."""
-        self.host.tell_births()
+        self._tell_births()
         run, state = self.memory.run, self.memory.state
         n, values, cases = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
         state["n_log"] = state["n_values"] = state["n_cases"] = 0

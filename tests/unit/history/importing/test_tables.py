@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import wfsim as wf
-from wfsim.errors import HistoryError, OptionError
+from wfsim.errors import HistoryError, NothingToDraw, OptionError
 
 ORDERS = """order_id,step,at,who,price,case:country
 a,receive,2026-01-01T09:00:00Z,Ann,10,DE
@@ -76,7 +77,7 @@ def test_what_needs_a_definition_says_that_there_is_none(tmp_path: Path) -> None
     history = log(tmp_path)
     with pytest.raises(HistoryError, match="imported from a log, so there is no definition"):
         history.case("a").replay()
-    with pytest.raises(HistoryError, match="imported from a log, so there is no definition"):
+    with pytest.raises(NothingToDraw, match="imported from a log, so there is no definition"):
         wf.hot_paths(history).map()
 
 
@@ -205,6 +206,35 @@ def test_the_same_rows_make_the_same_history_in_every_form(tmp_path: Path) -> No
 
     for source in (frame, table, by_rows(), tmp_path / "orders.parquet", tmp_path / "orders.csv.gz"):
         assert wf.read_log(source, **COLUMNS, name="orders").digest == history.digest
+
+
+def test_the_reader_of_the_documentation_reads_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[4] / "docs/import.md").read_text(encoding="utf-8")
+    (code,) = (each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def spans" in each)
+    at = 1_767_254_400_000_000_000
+    lines = [
+        {
+            "spans": [
+                {"traceId": "t1", "name": "call", "startTimeUnixNano": str(at), "endTimeUnixNano": str(at + 7_000)}
+            ]
+        },
+        {
+            "spans": [
+                {
+                    "traceId": "t1",
+                    "name": "store",
+                    "startTimeUnixNano": str(at + 9_000),
+                    "endTimeUnixNano": str(at + 10_000),
+                }
+            ]
+        },
+    ]
+    (tmp_path / "spans.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"wf": wf}
+    exec(code, names)
+    rows = names["history"].sql("SELECT external_id, activity, wait, service FROM executions ORDER BY activity_id")
+    assert rows.fetchall() == [("t1", "call", 0, 7), ("t1", "store", 2, 1)]
 
 
 def test_a_reader_whose_tables_differ_is_refused() -> None:
