@@ -1,7 +1,8 @@
 """docs/keys.md: every key of the language by element, made from the classes that read it.
 
 `python -m tests.keys_page` writes the page anew. Types and defaults are those of the JSON Schema, rules and meanings
-those of `wfsim.model.key_notes`, examples the shortest ones in docs/language.md and in definitions that are right.
+those of `wfsim.model.key_notes`, examples the shortest ones in docs/language.md and in definitions that are right; of
+keys that none of these has, those of `RARE`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,77 @@ Every key by element, with its type, its default (**required** where there is no
 editors ([writing.md](writing.md)).
 """
 Schema = dict[str, Any]
+RARE = """\
+name: rare
+initial_state: a
+pause_timers: freeze
+max_automatic: 20
+max_deferred: 50
+include: common.shared.yaml
+types:
+  iban: {type: string, pattern: "[A-Z]{2}[0-9]{20}"}
+  names: {type: list, items: string}
+  address: {type: object, fields: {street: string}}
+variables:
+  account: {type: string, pattern: "[0-9]{4,12}", searchable: true, input: true}
+  place: {type: object, fields: {street: string}, optional: true}
+activities:
+  pay:
+    description: The bank does it.
+    timeout: 5m
+    schedule_to_start: 10m
+    heartbeat: 30s
+    retry_policy: {max_attempts: 3, initial_interval_seconds: 2, max_interval_seconds: 60}
+  ask:
+    timeout: 1m
+    input: {account: string}
+    http:
+      url: "https://api/v1/${input.account}"
+      query: {account: "${input.account}"}
+      headers: {Accept: application/json}
+      expect: [200, 404]
+      errors: {Bank.Down: 503}
+      redirects: 3
+      max_bytes: 20000
+  print:
+    timeout: 1m
+    input: {account: string}
+    command:
+      run: [lp, --, "${input.account}"]
+      stdin: "${input.account}"
+      directory: /srv/print
+      environment: {LANG: C}
+      expect: [0, 1]
+      timeout: 20s
+      max_bytes: 10000
+states:
+  - name: a
+    metadata: {owner: finance}
+    invoke: {workflow: audit, parent_close: abandon}
+    data:
+      kind: {type: string, values: [new, old], initial: new, description: What it is.}
+      code: {type: string, pattern: "[A-Z]+", optional: true}
+      steps: {type: list, items: string, optional: true}
+      at: {type: object, fields: {street: string}, optional: true}
+      tries: {type: integer, initial: 0, maximum: 3, overflow: saturate}
+  - {name: z, is_terminal: true}
+transitions:
+  - from: a
+    event: done
+    to: z
+    description: It is over.
+    pre_actions:
+      - {action_type: activity, name: pay, description: Now it is paid.}
+      - action_type: set_variable
+        name: note
+        description: Whose it is.
+        on_failure: ignore
+        parameters: {name: account, value: "0000"}
+      - {action_type: send, name: tell, event: over, to: parent, description: The parent knows., on_failure: ignore}
+      - {action_type: compensate, name: undo, description: All is undone.}
+timeouts: {activity: 5m, states: {a: 2d}}
+"""
+"""Keys that definitions seldom have; it loads where the file is that it includes."""
 
 
 @cache
@@ -129,13 +201,35 @@ def found_examples() -> dict[tuple[str, str], str]:
     """For each key that somebody uses, its shortest value that is not the default, as it is written."""
     texts = re.findall(r"^```yaml\n(name:.*?)^```$", LANGUAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     texts += [path.read_text(encoding="utf-8") for path in correct()]
+    return _shortest([RARE]) | _shortest(texts)
+
+
+def _shortest(texts: list[str]) -> dict[tuple[str, str], str]:
+    """The shortest value of each key in some definitions, one that is whole before one that is not."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in texts:
         for name, key, value in _values("Workflow", elements()["Workflow"], read(one, "<text>").data):
             if elements()[name]["properties"][key].get("default") != value:
-                found.setdefault((name, key), []).append(f"`{_flow(value)}`")
-    best = {place: min(values, key=lambda each: (len(each), each)) for place, values in found.items()}
-    return {place: value for place, value in best.items() if len(value) <= LONGEST}
+                found.setdefault((name, key), []).append(f"`{_short(value)}`")
+    return {place: min(values, key=lambda each: ("…" in each, len(each), each)) for place, values in found.items()}
+
+
+def _short(value: Any) -> str:
+    """A value as people write it on one line, with `…` for what would be too much."""
+    whole = _flow(value)
+    if len(whole) <= LONGEST - 2 or not isinstance(value, dict | list):
+        return whole
+    if isinstance(value, list):
+        return f"[{_cut(value[0])}, …]" if len(value) > 1 else f"[{_cut(value[0])}]"
+    (key, first), *more = value.items()
+    return f"{{{key}: {_cut(first)}{', …' if more else ''}}}"
+
+
+def _cut(value: Any) -> str:
+    whole = _flow(value)
+    if len(whole) <= LONGEST // 2 or not isinstance(value, dict | list):
+        return whole
+    return "[…]" if isinstance(value, list) else "{…}"
 
 
 def _values(name: str, schema: Schema, data: Any) -> Iterator[tuple[str, str, Any]]:

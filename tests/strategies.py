@@ -36,6 +36,9 @@ CONDITIONS = (
     "count(context.boxes, coalesce(item.tag, 'q') == 'q') > 1 or context.flag",
     "'p' in context.boxes.tag",
     "startswith(context.word + 'z', 'yz')",
+    "endswith(upper(context.word), 'Y') and not contains(context.word, 'of')",
+    "all(context.boxes, item.x >= min(context.n, 2))",
+    'now - context.when > duration("10s")',
     "functions.rate(context.n, context.maybe) > 1",
     "functions.rate(context.maybe, null) == context.n",
     "functions.wrap(context.word, context.boxes).x == context.n",
@@ -359,7 +362,7 @@ def workflows(
     root = draw(_region(2 if regions else 0, True, undo, children))
     activities = {}
     for name in ACTIVITIES:
-        activities[name] = draw(_CLOCKS) | draw(_RESULTS)
+        activities[name] = draw(_CLOCKS) | draw(_RESULTS) | {"version": draw(among(None, 2))}
         chosen = draw(_POLICY)
         if chosen is not None:
             activities[name]["retry_policy"] = chosen

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from tests.random_cases import cases
+from tests.strategies import workflows as rich
 from wfsim.errors import DefinitionError
+from wfsim.model.language_schema import json_schema
 from wfsim.model.lint import lint
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import dumps, loads
+from wfsim.model.yaml_reader import read
 from wfsim.model.yaml_writer import to_data, write
 
 # Words that YAML versions read differently, signs it gives a meaning, and ordinary text.
@@ -186,6 +191,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
         raise
 
 
+VALIDATOR = Draft202012Validator(json_schema())
 SETTINGS = cases(40, unchecked=[HealthCheck.filter_too_much])
 
 
@@ -220,6 +226,34 @@ def test_the_linter_answers_for_every_workflow_and_says_the_same_twice(workflow:
     assert found == lint(workflow)
     read_back = lint(loads(write(workflow)))
     assert sorted((one.code, one.place) for one in found) == sorted((one.code, one.place) for one in read_back)
+
+
+@cases(10)
+@given(rich(regions=True), rich(regions=True))
+def test_every_construct_survives_yaml_and_fits_the_schema(one: Workflow, other: Workflow) -> None:
+    text = write(one)
+    assert same(loads(text), one)
+    assert write(loads(text)) == text
+    assert [*VALIDATOR.iter_errors(read(text, "<text>").data)] == []
+    merged = loads("# a comment\n" + text).model_copy(
+        update={name: getattr(other, name) for name in Workflow.model_fields}
+    )
+    merged.__pydantic_fields_set__.clear()
+    merged.__pydantic_fields_set__.update(other.model_fields_set)
+    assert same(loads(dumps(merged)), other)
+
+
+@cases(10)
+@given(rich(regions=True), st.lists(st.sampled_from(["go", "stop", "pay"]), min_size=1, unique=True))
+def test_lists_of_states_and_events_stay_lists_beside_every_construct(one: Workflow, events: list[str]) -> None:
+    data = read(write(one), "<text>").data
+    data["transitions"] = [*data["transitions"], {"from": "*", "event": events}]
+    loaded = loads(json.dumps(data))
+    changed = loaded.model_copy(update={"description": "other"})
+    text = dumps(changed)
+    assert same(loads(text), changed)
+    assert sum(one.to is None for one in changed.transitions) >= len(events)
+    assert "'*'" in text or '"*"' in text
 
 
 @cases(100)

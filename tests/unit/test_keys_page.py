@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import wfsim as wf
 from tests import keys_page
 
 
@@ -20,3 +23,17 @@ def test_every_element_has_a_section_with_all_of_its_keys() -> None:
 def test_an_example_is_one_that_somebody_wrote() -> None:
     assert keys_page.found_examples()["State", "timeout"] == "`1d`"
     assert keys_page.found_examples()["Parallel", "join"] == "`2`"
+
+
+def test_every_key_has_an_example() -> None:
+    missing = [
+        (name, key) for name, one in keys_page.elements().items() for key in one["properties"]
+        if (name, key) not in keys_page.found_examples()
+    ]  # fmt: skip
+    assert missing == []
+
+
+def test_the_definition_of_rare_keys_is_right(tmp_path: Path) -> None:
+    (tmp_path / "common.shared.yaml").write_text("events: {over: {}}\n", encoding="utf-8")
+    (tmp_path / "rare.yaml").write_text(keys_page.RARE, encoding="utf-8")
+    assert wf.load(tmp_path / "rare.yaml").max_automatic == 20

@@ -10,15 +10,21 @@ from ruamel.yaml import YAML
 import wfsim as wf
 from tests.language import PAGE, Example, catalogue, examples, rewritten
 from tests.stored import open_history
+from wfsim.errors import NotCovered
 from wfsim.exploration.domains import Domains
 from wfsim.history.replay import replay_all
+from wfsim.model.naming import element_paths
+from wfsim.model.stubs import stubs
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.verification.verdict import Status
 from wfsim.verification.workflows.properties import Property, verify
+from wfsim.verification.workflows.space import explore_workflow
 
 TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = examples(TEXT)
+COLOURED = ("lamp", "triage", "credit", "upload", "shared")
+"""Of those, what a coloured net with values is made of."""
 each = pytest.mark.parametrize("example", EXAMPLES, ids=[example.workflow.name for example in EXAMPLES])
 
 
@@ -95,3 +101,51 @@ def test_it_is_run_for_real_and_its_history_replays(example: Example, tmp_path: 
     with open_history(store, workflow.given.functions) as history:
         replay_all(history)
         assert history.case("it").status == status
+
+
+@each
+def test_it_is_opened_edited_and_undone_in_the_editor(example: Example) -> None:
+    editing = wf.Editor(example.workflow).editing
+    assert editing.missing == []
+    for element in element_paths(editing.definition):
+        said = editing.properties(element)
+        editing.set_properties(element, said)
+    first = f"state:{example.workflow.initial_state}"
+    editing.rename(first, "renamed_here")
+    assert editing.workflow.initial_state == "renamed_here"
+    editing.undo()
+    assert editing.workflow == example.workflow
+
+
+@each
+def test_its_conditions_are_put_to_the_solver(example: Example) -> None:
+    assert [
+        each for each in wf.conditions(example.workflow) if each.kind == "unsatisfiable" and each.status == "violated"
+    ] == []
+
+
+@each
+def test_names_in_it_are_types_of_python(example: Example) -> None:
+    compile(stubs(example.workflow), "names.py", "exec")
+
+
+@each
+def test_a_coloured_net_of_it_has_every_state_or_says_what_it_does_not_take(example: Example) -> None:
+    if example.workflow.name not in COLOURED:
+        with pytest.raises(NotCovered, match="to_snakes with data: "):
+            wf.to_snakes(example.workflow, data=True)
+        return
+    net = wf.to_snakes(example.workflow, data=True)
+    assert all(net.has_place(f"settling {state.name}") for state in example.workflow.states)
+
+
+@each
+def test_both_speeds_of_the_search_find_the_same(example: Example) -> None:
+    one, other = (
+        explore_workflow(example.workflow, engine=engine, max_states=300)  # type: ignore[arg-type]
+        for engine in ("python", "compiled")
+    )
+    assert (one.n_states, one.n_edges, one.complete) == (other.n_states, other.n_edges, other.complete)
+    for k in range(one.n_states):
+        mine, its = one.instance(k), other.instance(k)
+        assert (mine.status, mine.configuration, mine.variables) == (its.status, its.configuration, its.variables)

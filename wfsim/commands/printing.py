@@ -59,6 +59,8 @@ def show_findings(out: Console, findings: Findings, *, short: bool = False) -> N
         indented(out, what, 4)
         if not short:
             indented(out, Text(first.advice, style="dim"), 4)
+            if first.way:
+                indented(out, Text(f"Way: {'; '.join(first.way)}.", style="dim"), 4)
     n = {kind: sum(str(f.severity) == kind for f in findings) for kind in _SEVERITY}
     told = ", ".join(f"{count} {kind}{'s' if count != 1 and kind != 'info' else ''}" for kind, count in n.items())
     out.print("Nothing found." if not findings else f"{told}. Explained in docs/lint.md.", highlight=False)

@@ -49,6 +49,7 @@ from wfsim.model.expression_tree import (
     time_of,
     walk,
 )
+from wfsim.model.moments import moment
 from wfsim.model.operations import Action, ForEach, SendAction
 from wfsim.model.shapes import Shape
 from wfsim.model.values import ValueType
@@ -75,6 +76,8 @@ _RESULT: Key = ("done", "result")
 _ERROR_TYPE: Key = ("error", "type")
 _MESSAGE: Key = ("error", "message")
 _CLOCK: Key = ("clock", "now")
+END = moment("3000-01-01T00:00:00Z")
+"""Runs that are looked for end before: what goes wrong in the last days of the year 9999 alone is no news."""
 
 
 @dataclass
@@ -367,8 +370,8 @@ class Domains:
         self._constants.setdefault(found[0], []).extend(literals)
 
     def of_clock(self) -> list[int]:
-        """Times that conditions tell apart, earliest first."""
-        return sorted({0, *self._values(_CLOCK, ValueType.TIMESTAMP)})
+        """Times before `END` that conditions tell apart, earliest first."""
+        return sorted({0, *(time for time in self._values(_CLOCK, ValueType.TIMESTAMP) if time < END)})
 
     def of_field(self, event: str, name: str, declared: FieldType | None) -> list[Any]:
         """Candidates for a payload field, never none."""

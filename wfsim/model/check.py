@@ -488,7 +488,10 @@ def _unknown_name(
                 f"{known}{did_you_mean(field, fields)}"
             )
         case Name("item", field) if use.item is None:
-            return f"reads item.{field}, but only the parameters of for_each have an item."
+            return (
+                f"reads item.{field}, but only the parameters of for_each have an item, and what sum, count, any and "
+                f"all ask of each one; min and max take a list of values: max(context.lines.{field})."
+            )
         case Name("item", field) if field != use.item:
             return f"reads item.{field}, but the item is called {use.item!r}: write item.{use.item}."
         case Whole() if use.kind == "key" and name.scope != "context":

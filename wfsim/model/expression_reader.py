@@ -250,6 +250,8 @@ _ELSEWHERE = {"none": "null", "nil": "null", "undefined": "null", "yes": "true",
 def _near(node: ast.AST) -> str:
     """The function that a call means perhaps."""
     called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    if called == NOW.field:
+        return "; write now, without brackets"
     near = difflib.get_close_matches(called, [*_FUNCTIONS, *_GATHERING, *_TIMES], n=1, cutoff=0.6)
     return f"; did you mean {near[0]}(...)" if near else ""
 
@@ -345,6 +347,9 @@ class Converter:
                 raise self.refuse(node, f"the string is longer than {LONGEST_STRING:,} characters")
             if any("\ud800" <= sign <= "\udfff" for sign in value):
                 raise self.refuse(node, "the string holds half a character (a surrogate)")
+            if "${" in value:
+                told = "nothing is put into a string inside an expression; join texts: 'No ' + text(context.n)"
+                raise self.refuse(node, told)
             return value
         raise self.refuse(node, "this is not part of the language")
 

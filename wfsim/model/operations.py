@@ -7,7 +7,7 @@ that, and not which kind it is; only what turns a kind into something else (rows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -20,6 +20,8 @@ from wfsim.model.expression_tree import Template, TemplateLiteral, TemplateObjec
 from wfsim.model.expressions import parse_template
 from wfsim.model.fields import Count, Element, Identifier, Name, Taker, TemplateValue, Tolerance, VersionRange
 from wfsim.model.problems import Path
+from wfsim.model.shapes import ANYTHING, Shape
+from wfsim.model.values import ValueType
 
 OnFailure: TypeAlias = Literal["abort", "ignore"]
 Inputs: TypeAlias = Mapping[str, Template]
@@ -106,6 +108,10 @@ class Operation(Element):
     def runs(self) -> str | None:
         """The activity that it runs."""
         return None
+
+    def gives(self, one: Shape | None) -> Shape | None:
+        """What comes of it, where what it runs gives such a value; `None` if nothing is known."""
+        return one
 
     @property
     def invokes(self) -> tuple[str, str | None] | None:
@@ -384,6 +390,17 @@ class Invoke(Operation):
         return _ANYTHING
 
 
+def _collected(one: Shape | None) -> Shape:
+    """What is kept of an item under `collect` (M4.5)."""
+    error = {"type": Shape(ValueType.STRING), "message": Shape(ValueType.STRING, optional=True)}
+    fields = {
+        "ok": Shape(ValueType.BOOLEAN),
+        "value": ANYTHING if one is None else replace(one, optional=True),
+        "error": Shape(ValueType.OBJECT, optional=True, fields=error),
+    }
+    return Shape(ValueType.OBJECT, fields=fields)
+
+
 class ForEach(Operation):
     """One activity or child workflow for each item of a list (M4.5)."""
 
@@ -444,6 +461,9 @@ class ForEach(Operation):
     @property
     def invokes(self) -> tuple[str, str | None] | None:
         return None if self.workflow is None else (self.workflow, self.version)
+
+    def gives(self, one: Shape | None) -> Shape | None:
+        return Shape(ValueType.LIST, items=_collected(one) if self.on_failure == "collect" else one)
 
     @property
     def told(self) -> str:

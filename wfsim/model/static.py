@@ -324,7 +324,8 @@ class _Typing:
 
     def comparison(self, node: Expression, operator: str, left: str | None, right: str | None) -> None:
         if operator in ("in", "not in"):
-            self.need(node, f"`{operator}` needs a list on its right", [right], {"list"})
+            part = "; part of a text: contains(text, part)" if right == "string" else ""
+            self.need(node, f"`{operator}` needs a list on its right{part}", [right], {"list"})
             return
         if operator not in ("==", "!="):
             if not self.need(

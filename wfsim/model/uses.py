@@ -359,10 +359,16 @@ def fields_at(workflow: Definition, path: Path, event: str) -> Mapping[str, Shap
 def fields_in(workflow: Definition, state: State | None, event: str) -> Mapping[str, Shape] | None:
     """The same for what is taken in a state."""
     fields, work = payload_fields(workflow, event), None if state is None else state.work
-    if event != "done" or fields is None or work is None or work.runs is None or work.repeats:
+    if event != "done" or fields is None or work is None:
         return fields
-    activity = workflow.activities.get(work.runs)
-    return fields if activity is None or activity.result is None else {**fields, "result": activity.result.shape}
+    result = work.gives(declared_result(workflow, work))
+    return fields if result is None else {**fields, "result": result}
+
+
+def declared_result(workflow: Definition, operation: Operation) -> Shape | None:
+    """What the activity that is run is declared to give."""
+    activity = None if operation.runs is None else workflow.activities.get(operation.runs)
+    return None if activity is None or activity.result is None else activity.result.shape
 
 
 def items_of(operation: Operation, variables: Mapping[str, Shape]) -> dict[str, Shape]:

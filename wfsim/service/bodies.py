@@ -129,6 +129,7 @@ class FindingBody(Body):
     message: str
     advice: str
     line: int | None = None
+    way: list[str] = Field(default_factory=list, description="Transitions from the start to there")
 
 
 class VerdictBody(Body):

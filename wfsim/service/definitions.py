@@ -175,6 +175,7 @@ def _finding(found: Finding) -> FindingBody:
         message=found.message,
         advice=found.advice,
         line=found.line,
+        way=list(found.way),
     )
 
 

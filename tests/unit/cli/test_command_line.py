@@ -19,6 +19,7 @@ from wfsim import cli, demo
 from wfsim.commands import terminal
 from wfsim.commands.printing import show_findings
 from wfsim.history.measures import interval
+from wfsim.model.lint import Finding
 from wfsim.model.stubs import stubs
 
 ORDER, PUBLISHED = "models/order_processing.yaml", "models/published/order_processing.yaml"
@@ -124,6 +125,10 @@ def test_lint_of_the_published_model_names_its_defects(wfsim: Command) -> None:
     assert findings == [finding.to_dict() for finding in wf.lint(wf.load(PUBLISHED))]
 
 
+def _way(finding: Finding) -> str:
+    return f" Way: {'; '.join(finding.way)}." if finding.way else ""
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_lint_is_readable_at_any_width(wfsim: Command, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setattr(terminal.out, "width", width)
@@ -136,7 +141,9 @@ def test_lint_is_readable_at_any_width(wfsim: Command, monkeypatch: pytest.Monke
     assert not any(line != line.rstrip() for line in out.splitlines())
     # Whole words in file order: nothing is cut.
     words = " ".join(bodies).split()
-    assert words == [word for each in findings for word in f"{each.place}: {each.message} {each.advice}".split()]
+    told = [f"{each.place}: {each.message} {each.advice}{_way(each)}" for each in findings]
+    assert words == " ".join(told).split()
+    assert any(map(_way, findings))
 
 
 def test_lint_of_a_workflow_without_a_file_needs_no_place(

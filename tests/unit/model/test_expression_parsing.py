@@ -100,6 +100,8 @@ def test_an_allowed_text_is_read_as_this_tree(text: str, tree: object) -> None:
         ("coalesce(1)", "two or more"),
         ("'a'.upper()", "only len"),
         ("print(1)", "only len"),
+        ("now() > context.due", "write now, without brackets"),
+        ("context.a == 'No ${context.n}'", "join texts: 'No ' + text(context.n)"),
         ("max()", "two or more"),
         ("max(*context.a)", "unpacked"),
         ("max(*context.a, 1)", "unpacked"),

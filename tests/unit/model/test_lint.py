@@ -178,6 +178,21 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("{workflow: insurance}", '{workflow: insurance, input: {premium: "${context.legs}"}}', "state 'insuring'"),
     ],
     "child-result": [
+        (
+            "{from: insuring, event: done, to: paying}",
+            "{from: insuring, event: done, to: paying, condition: event.result.polcy != 'none'}",
+            "transition 8 (insuring → paying on done)",
+        ),
+        (
+            "{from: insuring, event: done, to: paying}",
+            "{from: insuring, event: done, to: paying, condition: event.result.policy > 3}",
+            "transition 8 (insuring → paying on done)",
+        ),
+        (
+            "{from: insuring, event: done, to: paying}",
+            "{from: insuring, event: done, to: paying, condition: event.result.policy != 'none'}",
+            "",
+        ),
         ("{workflow: insurance}", "{workflow: insurance, result_variable: hotel}", "state 'insuring'"),
     ],
     "child-unknown": [

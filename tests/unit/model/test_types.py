@@ -17,6 +17,7 @@ from wfsim.model import pattern as patterns
 from wfsim.model.builder import Builder
 from wfsim.model.changes import changes
 from wfsim.model.declared import FieldType
+from wfsim.model.lint import lint
 from wfsim.model.renaming import rename
 from wfsim.model.shapes import Shape, misfit, never_fits
 from wfsim.model.values import ValueType
@@ -329,3 +330,60 @@ def test_renaming_a_variable_follows_it_into_texts_indices_and_functions() -> No
     assert transition.condition == "any(context.b, item == context.b[0])"
     value = data["transitions"][0]["pre_actions"][0]["parameters"]["value"]
     assert value == "No ${context.b[-1]} of ${len(context.b)}, ${1}"
+
+
+EACH = """\
+name: w
+initial_state: a
+variables: {got: {type: list, items: KEPT, optional: true, output: true}}
+activities: {f: {timeout: 1m, result: {ok: boolean}}}
+states:
+  - {name: a, for_each: {items: [1, 2], as: x, activity: f, result_variable: got MORE}}
+  - {name: z, is_terminal: true}
+transitions: [{from: a, event: done, to: z, condition: "ASKED"}, {from: a, event: [done, error], to: z}]
+"""
+COLLECTED = ", on_failure: collect"
+TOLERANT = ", on_failure: collect, tolerated_failures: 1"
+KEPT = "{ok: boolean, value: {type: object, optional: true}, error: {type: object, optional: true}}"
+
+
+@pytest.mark.parametrize(
+    ("more", "asked", "told"),
+    [
+        ("", "all(event.result, item.ok)", ""),
+        ("", "event.result[0].okay", "there is no field 'okay' (did you mean 'ok'?); fields are ok"),
+        ("", "event.result.ok", "a condition is true or false, and this is a list"),
+        (COLLECTED, "all(event.result, item.ok and item.value.ok)", ""),
+        (COLLECTED, "any(event.result, item.error != null and item.error.type == 'Busy')", ""),
+        (COLLECTED, "all(event.result, item.okk)", "there is no field 'okk' (did you mean 'ok'?)"),
+        (COLLECTED, "any(event.result, item.value.done)", "there is no field 'done'; fields are ok"),
+        (
+            TOLERANT,
+            "any(event.result, item.error.kind == 'Busy')",
+            "there is no field 'kind'; fields are type, message",
+        ),
+    ],
+)
+def test_what_comes_of_each_item_is_known_where_the_state_is_left(more: str, asked: str, told: str) -> None:
+    text = EACH.replace("MORE", more).replace("ASKED", asked).replace("KEPT", "object")
+    if told:
+        with pytest.raises(DefinitionError, match=re.escape(told)):
+            loads(text)
+    else:
+        loads(text)
+
+
+@pytest.mark.parametrize(
+    ("more", "kept", "fits"),
+    [
+        ("", "{ok: boolean}", True),
+        ("", "{okay: boolean}", False),
+        (COLLECTED, KEPT, True),
+        (COLLECTED, "{okay: boolean}", False),
+        (TOLERANT, KEPT, True),
+        (TOLERANT, "{okay: boolean}", False),
+    ],
+)
+def test_results_of_items_are_held_against_the_variable_that_keeps_them(more: str, kept: str, fits: bool) -> None:
+    found = lint(loads(EACH.replace("MORE", more).replace("ASKED", "true").replace("KEPT", kept)))
+    assert ("activity-result" not in {each.code for each in found}) is fits

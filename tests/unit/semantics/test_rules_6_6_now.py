@@ -124,3 +124,104 @@ def test_m6_6_a_key_and_a_claim_cannot_read_it() -> None:
         asking("true", correlation={"key": "now"})
     with pytest.raises(wf.DefinitionError, match="not about when"):
         wf.verify(asking("true"), [wf.Property("never", "now == null")])
+
+
+# Proofs ------------------------------------------------------------------------------------------------------
+
+
+def never_z(flow: wf.Workflow, claim: str = 'in("z")') -> Any:
+    (verdict,) = verify(flow, [Property("never", claim)])
+    if verdict.witness is not None:
+        assert verdict.witness.replay()
+    return verdict
+
+
+def test_m6_6_a_witness_has_the_times_at_which_conditions_come_out_so() -> None:
+    verdict = never_z(two_times(f"now > {MINUTE}", f"now > {MINUTE}"))
+    assert verdict.status == "violated"
+    times = [stimulus.time for stimulus in verdict.witness.stimuli]
+    assert times == sorted(times)
+    assert times[-1] > 60 * SECOND
+    assert wf.simulate(verdict.witness).case(1).status == "completed"
+
+
+@pytest.mark.parametrize(("timeout", "status"), [("30s", "violated"), ("2m", "unknown")])
+def test_m6_6_a_run_that_is_told_keeps_to_when_its_timers_are_due(timeout: str, status: str) -> None:
+    flow = workflow(
+        [{"name": "a", "timeout": timeout}, terminal("z"), terminal("y")],
+        [
+            {"from": "a", "to": "z", "event": "timeout", "condition": f"now < {MINUTE}"},
+            {"from": "a", "to": "y", "event": "timeout"},
+        ],
+    )
+    verdict = never_z(flow)
+    assert verdict.status == status
+    if status == "unknown":
+        assert "a condition on `now` comes out otherwise" in verdict.reason
+
+
+LATER = """\
+name: later
+initial_state: a
+variables:
+  since: {type: timestamp, optional: true}
+  n: {type: integer, initial: 0, minimum: 0, maximum: 1000000, overflow: saturate}
+events: {go: {payload: {k: {type: integer, minimum: 0, maximum: 1000}}}, back: {}}
+states: [{name: a}, {name: b}, {name: c}, {name: z, is_terminal: true}]
+transitions:
+  - from: a
+    event: go
+    to: b
+    pre_actions:
+      - {action_type: set_variable, parameters: {name: since, value: "${now}"}}
+      - {action_type: set_variable, parameters: {name: n, value: "${event.k * 3}"}}
+  - {from: b, event: back, to: c, condition: CONDITION}
+  - {from: [b, c], event: go, to: z}
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        # Computed with: candidate values leave it open.
+        ('now - context.since > duration("1h") and context.n == 21', "violated"),
+        ('now - context.since > duration("1h") and context.n == 22', "holds"),
+        ('now - context.since < duration("0s")', "holds"),
+        ("now < context.since", "holds"),
+        ('now + duration("1s") > context.since', "violated"),
+    ],
+)
+def test_m6_6_to_the_solver_it_is_any_time_that_never_decreases(condition: str, status: str) -> None:
+    verdict = never_z(wf.loads(LATER.replace("CONDITION", condition)), 'in("c")')
+    assert verdict.status == status, verdict
+    if status == "violated":
+        times = [stimulus.time for stimulus in verdict.witness.stimuli]
+        assert times == sorted(times)
+
+
+def test_m6_6_a_deadline_that_has_passed_is_never_met_again() -> None:
+    text = LATER.replace("CONDITION", f"context.n == 21 and now > {MINUTE}")
+    text = text.replace(
+        "{from: [b, c], event: go, to: z}", f"{{from: [b, c], event: go, to: z, condition: 'now < {MINUTE}'}}"
+    )
+    (verdict,) = verify(wf.loads(text), [Property("can_complete")])
+    assert verdict.status == "violated"
+    assert verdict.witness.replay()[-1].time >= 60 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("at", "status"),
+    [
+        ("${context.since}", "holds"),
+        ('${context.since - duration("1d")}', "violated"),
+        ('${context.since + duration("36000d") * context.n}', "violated"),
+        ('${now + duration("1d")}', "holds"),
+    ],
+)
+def test_m6_5_whether_a_time_that_is_computed_is_one_is_known_for_all_values(at: str, status: str) -> None:
+    text = LATER.replace("event: back, to: c, condition: CONDITION", f"at: '{at}', to: c")
+    (verdict,) = verify(wf.loads(text), [Property("no_failure")])
+    assert verdict.status == status, verdict
+    if status == "violated":
+        assert "Expression.range" in verdict.reason or "Expression.overflow" in verdict.reason
+        assert verdict.witness.replay()

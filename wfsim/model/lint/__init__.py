@@ -31,6 +31,7 @@ from wfsim.model.lint import (
 )
 from wfsim.model.lint.findings import SEVERITIES, Finding, Findings, Severity
 from wfsim.model.lint.graph import region_graphs
+from wfsim.model.lint.ways import Ways
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import source_of
 from wfsim.plugins import CHECKS, installed
@@ -100,16 +101,19 @@ def lint(
         advice: str,
         *,
         table: tuple[tuple[str, ...], ...] = (),
+        way: list[int] | None = None,
     ) -> None:
         if code in left_out:
             return
         file = source.file if source is not None else None
         line = source.line_of(path) if source is not None else None
         severity = SEVERITIES.get(code, Severity.WARNING)
-        finding = Finding(code, severity, place, message, advice, file, line, table, path)
+        told = ways.to(path) if way is None else ways.along(path, way)
+        finding = Finding(code, severity, place, message, advice, file, line, table, told, path)
         found.append(((line or 0, *_position(workflow, path)), finding))
 
     graphs = region_graphs(workflow)
+    ways = Ways(workflow, graphs)
     for graph in graphs:
         structure.states(graph, report)
         structure.transitions(graph, report)

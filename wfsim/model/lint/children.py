@@ -8,11 +8,11 @@ from wfsim.errors import CatalogueError, did_you_mean, listed
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.duration import Duration
 from wfsim.model.evaluate import fit
-from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject
+from wfsim.model.expression_tree import Template, TemplateList, TemplateLiteral, TemplateObject, expression_parts
 from wfsim.model.expressions import to_text
 from wfsim.model.shapes import Shape, never_fits
 from wfsim.model.static import static_shape
-from wfsim.model.uses import declared_variables, parts, variable_shapes
+from wfsim.model.uses import declared_variables, fields_in, parts, transition_uses, variable_shapes
 from wfsim.model.values import EvaluationFault, ValueType
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from wfsim.model.elements import State, Variable
     from wfsim.model.lint.report import Report
-    from wfsim.model.operations import Inputs
+    from wfsim.model.operations import Inputs, Operation
     from wfsim.model.problems import Path
+    from wfsim.model.uses import Part
     from wfsim.model.workflow import Workflow
 
 
@@ -49,7 +50,8 @@ def children(workflow: Workflow, others: Iterable[Workflow], report: Report) -> 
                 )
                 continue
             _inputs(workflow, state, child, work.inputs, (*path, work.inputs_field), report)
-            _result(workflow, state, child, (*path, "result_variable"), report)
+            _result(workflow, state, child, work, (*path, "result_variable"), report)
+            _reads(workflow, part, state, child, work, report)
             _time(workflow, state, child, path, report)
 
 
@@ -121,21 +123,50 @@ def _time(workflow: Workflow, state: State, child: Workflow, path: Path, report:
             return
 
 
-def _result(workflow: Workflow, state: State, child: Workflow, path: Path, report: Report) -> None:
-    written = state.invoke.written if state.invoke is not None else None
+def _reads(workflow: Workflow, part: Part, state: State, child: Workflow, work: Operation, report: Report) -> None:
+    """What is asked of a result on `done` and can never work, by what the child gives."""
+    known = fields_in(workflow, state, "done") or {}
+    payload = {**known, "result": work.gives(Shape(ValueType.OBJECT, fields=_gives(child)))}
+    fields = {name: shape for name, shape in payload.items() if shape is not None}
+    for index, transition in enumerate(part.region.transitions):
+        if transition.from_ != state.name or transition.event != "done":
+            continue
+        for use in transition_uses(part, index, transition):
+            told: list[str] = []
+            for expression in expression_parts(use.tree):
+                static_shape(expression, variable_shapes(workflow), fields, told.append)
+            if told:
+                gives = listed(_gives(child)) or "nothing"
+                report(
+                    "child-result",
+                    use.path,
+                    part.transition_label(index),
+                    f"{child.name} {child.version} gives {gives}: {'; '.join(told)} (M4.4).",
+                    f"Read what it gives, or mark what is meant with output: true in {child.name!r}.",
+                )
+
+
+def _gives(child: Workflow) -> dict[str, Shape]:
+    return {name: one.shape for name, one in declared_variables(child).items() if one.output}
+
+
+def _result(workflow: Workflow, state: State, child: Workflow, work: Operation, path: Path, report: Report) -> None:
+    written = work.written
     if written is None:
         return
     taker = written.variable
     shape = declared_variables(workflow)[taker].shape
-    gives = {name: one.shape for name, one in declared_variables(child).items() if one.output}
+    gives = _gives(child)
+    given = work.gives(Shape(ValueType.OBJECT, fields=gives))
+    if not gives and work.repeats:
+        return
     if not gives:
         wrong = f"{child.name} {child.version} has no output variable, so {taker!r} becomes null"
         advice = f"Mark what it gives with output: true in {child.name!r}, or take no result."
-    elif (reason := never_fits(shape, Shape(ValueType.OBJECT, fields=gives))) is not None:
-        wrong = (
-            f"the result is an object of {listed(gives)}, and {taker!r} never takes it ({reason}): `done` is an error"
-        )
-        advice = f"Declare {taker!r} as object, or with the fields that it gives."
+    elif given is not None and (reason := never_fits(shape, given)) is not None:
+        kind = "a list of what each item came to" if work.repeats else f"an object of {listed(gives)}"
+        wrong = f"the result is {kind}, and {taker!r} never takes it ({reason}): `done` is an error"
+        advice = f"Declare {taker!r} as {'list' if work.repeats else 'object'}, or with the fields that it gives."
     else:
         return
     report("child-result", path, f"state {state.name!r}", wrong + " (M4.4).", advice)

@@ -49,15 +49,21 @@ def unbounded_ways(graph: RegionGraph, goes: Callable[[Transition], bool] = lamb
 
 def shortest_circle(ways: dict[str, list[str]], name: str, first: list[str] | None = None) -> list[str] | None:
     """The states of the shortest circle from a state to itself, the state at both ends; it may have to begin so."""
-    found = reach(ways.get(name, []) if first is None else first, lambda node: ways.get(node, []))
+    way = shortest_way(ways, ways.get(name, []) if first is None else first, name)
+    return None if way is None else [name, *way]
+
+
+def shortest_way(ways: dict[str, list[str]], first: list[str], name: str) -> list[str] | None:
+    """The states of a shortest way from one of some states to another, with both ends."""
+    found = reach(first, lambda node: ways.get(node, []))
     if name not in found:
         return None
-    circle = [name]
+    way = [name]
     node = found[name]
     while node is not None:
-        circle.append(node)
+        way.append(node)
         node = found[node]
-    return [name, *reversed(circle)]
+    return way[::-1]
 
 
 def _written(graph: RegionGraph, indices: list[int], states: frozenset[str]) -> set[str]:

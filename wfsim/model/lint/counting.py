@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from wfsim.model.expression_tree import Arithmetic, Compare, Expression, Literal, Name, names, walk
-from wfsim.model.lint.circles import shortest_circle
+from wfsim.model.lint.circles import shortest_circle, shortest_way
 from wfsim.model.lint.regions import inner
 from wfsim.model.lint.words import CONSENTING, PERSONAL, says
 from wfsim.model.uses import is_reserved, payload_fields
@@ -31,13 +32,14 @@ def counting(graphs: list[RegionGraph], report: Report) -> None:
 # Consent ---------------------------------------------------------------------------------------------------
 
 
-def _twice(graph: RegionGraph, index: int, told: str, report: Report) -> None:
+def _twice(graph: RegionGraph, index: int, told: str, report: Report, way: list[int] | None = None) -> None:
     report(
         "consent-counted-twice",
         graph.part.transition_path(index),
         graph.part.transition_label(index),
         told,
         "Keep who it was in a variable, and compare: condition: event.by != context.first_by.",
+        way=way,
     )
 
 
@@ -77,7 +79,9 @@ def _in_turn(graph: RegionGraph, report: Report) -> None:
                 f"it needs {second.event!r} once more after {first.from_!r}, and nothing keeps the same person from "
                 "giving both: its condition does not compare who it is with who it was."
             )
-            _twice(graph, index, told, report)
+            came = graph.way_to(first.from_)
+            both = [graph.region.transitions.index(first), index]
+            _twice(graph, index, told, report, None if came is None else [*came, *both])
 
 
 def _side_by_side(graphs: list[RegionGraph], graph: RegionGraph, report: Report) -> None:
@@ -172,8 +176,25 @@ def _counters(graph: RegionGraph, report: Report) -> None:
                 f"it counts up {variable!r}, and nothing sets that back when the work of {name!r} is done and "
                 f"begins again ({' → '.join(circle)}): later rounds have fewer tries, or none.",
                 f"Set {variable!r} to 0 on the way back, if each round should have all of its tries.",
+                way=_round(graph, index, kept, circle),
             )
             break
+
+
+def _round(graph: RegionGraph, index: int, kept: list[Transition], circle: list[str]) -> list[int] | None:
+    """The transitions that count up for the first time, go on to the work, see it done, and begin it again."""
+    counting, number = graph.region.transitions[index], graph.region.transitions.index
+    came = graph.way_to(counting.from_)
+    steps = {(way.from_, way.to or ""): number(way) for way in reversed(kept)}
+    steps |= {(way.from_, way.to or ""): number(way) for way in reversed(kept) if way.event == "done"}
+    free: dict[str, list[str]] = {}
+    for source, target in steps:
+        free.setdefault(source, []).append(target)
+    there = shortest_way(free, [counting.to or counting.from_], circle[0])
+    if came is None or there is None:
+        return None
+    through = [*there, *circle[1:]]
+    return [*came, index, *(steps[step] for step in itertools.pairwise(through))]
 
 
 def _begins(graph: RegionGraph, way: Transition) -> list[str]:

@@ -91,6 +91,7 @@ class Finding:
 
     `place` says where in words of the workflow, `file` and `line` where in the file (`None` if built in
     Python), `path` where in the definition; `table` holds details as rows of text, the first row being the head.
+    `way` is how an instance comes there from the start: its transitions, as they are drawn, whatever conditions say.
     """
 
     code: str
@@ -101,6 +102,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     table: tuple[tuple[str, ...], ...] = ()
+    way: tuple[str, ...] = ()
     path: Path = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -113,6 +115,7 @@ class Finding:
         del data["path"]
         data["severity"] = self.severity.value
         data["table"] = [list(row) for row in self.table]
+        data["way"] = list(self.way)
         return data
 
 
@@ -126,7 +129,7 @@ class Findings(list[Finding]):
         return str(self)
 
     def df(self) -> pd.DataFrame:
-        """One row per finding; columns as the attributes of `Finding`, without `table`."""
+        """One row per finding; columns as the attributes of `Finding`, without `table` and `way`."""
         import pandas as pd
 
         columns = ["code", "severity", "place", "message", "advice", "file", "line"]
@@ -160,4 +163,7 @@ def _group(findings: list[Finding]) -> str:
     ]
     caption = f"{first.severity.value} {first.code}" + (f": {len(findings)}" if len(findings) > 1 else "")
     table = html_table(heads, rows, numbers={0}, caption=caption)
-    return table + (f"<p>{escaped(first.advice)}</p>" if same else "")
+    gone = [f"{each.place}: {'; '.join(each.way)}" for each in findings if each.way]
+    ways = "".join(f"<li>{escaped(way)}</li>" for way in gone)
+    told = f"<details><summary>the ways there</summary><ul>{ways}</ul></details>" if ways else ""
+    return table + (f"<p>{escaped(first.advice)}</p>" if same else "") + told

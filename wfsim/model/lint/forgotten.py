@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfsim.model.elements import Outcome
 from wfsim.model.expression_tree import Name, names
-from wfsim.model.lint.forward import forward
+from wfsim.model.lint.forward import Going, forward
 from wfsim.model.lint.words import DENYING, says, undoes
 from wfsim.model.uses import is_reserved, located
 
@@ -41,6 +41,7 @@ def forgotten(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
                 f"it ends with failure, {left[0]!r} may have been done by then, and {undo}, which undoes that or "
                 "uses it on other ways, does not run on this one.",
                 f"Run {undo} on the way, or declare compensate_with and compensate.",
+                way=analysis.way(index, left[0]),
             )
 
 
@@ -71,6 +72,13 @@ class _Held:
             if operation.runs in self.undone_by and operation.written is not None
         }
         self.inside = operations
+        self._going: dict[str, Going[str]] = {}
+
+    def way(self, index: int, taker: str) -> list[int] | None:
+        """A shortest way that ends with a transition and on which what an activity took is still held."""
+        if taker not in self._going:
+            self._going[taker] = Going(self.graph, self.after, lambda held: held == taker)
+        return self._going[taker].by(index, lambda held: True)
 
     def after(self, way: Transition, held: frozenset[str]) -> frozenset[str]:
         """What may be held after a transition."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,3 +38,50 @@ def forward(
         way = graph.region.transitions[index]
         if way.from_ in known and way.to is not None:
             yield index, graph.states[way.to], after(way, known[way.from_])
+
+
+_At: TypeAlias = "tuple[str, frozenset[Fact]]"
+
+
+class Going(Generic[Fact]):
+    """The same along single ways, of facts about one thing: on which shortest way something comes to be so.
+
+    Parameters
+    ----------
+    after
+        As for `forward`; what it says of one fact must not depend on others.
+    about
+        Which facts are looked at.
+    """
+
+    def __init__(
+        self,
+        graph: RegionGraph,
+        after: Callable[[Transition, frozenset[Fact]], frozenset[Fact]],
+        about: Callable[[Fact], bool],
+    ) -> None:
+        self.graph = graph
+        start: _At[Fact] = (graph.region.initial_state, frozenset())
+        self._before: dict[_At[Fact], tuple[_At[Fact], int] | None] = {start: None}
+        self._taking: dict[int, list[tuple[_At[Fact], frozenset[Fact]]]] = {}
+        waiting = deque([start])
+        while waiting:
+            at = waiting.popleft()
+            for index, way in graph.usable_from(at[0]):
+                facts = frozenset(filter(about, after(way, at[1])))
+                self._taking.setdefault(index, []).append((at, facts))
+                target = (way.to if way.to is not None else at[0], facts)
+                if target not in self._before:
+                    self._before[target] = at, index
+                    waiting.append(target)
+
+    def by(self, index: int, wanted: Callable[[Fact], bool]) -> list[int] | None:
+        """The transitions of a shortest way that ends with one after which such a fact may be so."""
+        for at, facts in self._taking.get(index, ()):
+            if any(map(wanted, facts)):
+                indices = [index]
+                while (step := self._before[at]) is not None:
+                    at = step[0]
+                    indices.append(step[1])
+                return indices[::-1]
+        return None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from wfsim.model.workflow import Workflow
 
 
+LONGEST = 30
+"""Transitions of a way that are told: its last ones."""
+
+
 @dataclass(frozen=True)
 class RegionGraph:
     """A region, the states around it from the innermost outwards, and its graph."""
@@ -173,6 +177,28 @@ class RegionGraph:
     def reachable(self) -> frozenset[str]:
         """States that some path of usable transitions reaches from the initial state."""
         return frozenset(reach([self.region.initial_state], lambda name: self.successors[name]))
+
+    @cached_property
+    def _came_by(self) -> dict[str, int | None]:
+        """Each state that can be reached, with the transition that leads there on a shortest way."""
+        found: dict[str, int | None] = {self.region.initial_state: None}
+        waiting = deque(found)
+        while waiting:
+            for index, way in self.usable_from(waiting.popleft()):
+                if way.to is not None and way.to not in found:
+                    found[way.to] = index
+                    waiting.append(way.to)
+        return found
+
+    def way_to(self, name: str) -> list[int] | None:
+        """The last transitions of a shortest way from the initial state to another; `None` if none leads there."""
+        if name not in self._came_by:
+            return None
+        indices: list[int] = []
+        while (index := self._came_by[name]) is not None and len(indices) < LONGEST:
+            indices.append(index)
+            name = self.region.transitions[index].from_
+        return indices[::-1]
 
     @cached_property
     def reaching_terminal(self) -> frozenset[str]:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from wfsim.errors import did_you_mean, listed
 from wfsim.model.given import GIVEN_INPUT, fields_in, reads_whole
-from wfsim.model.operations import Failure
-from wfsim.model.shapes import Shape, never_fits, otherwise_named, plain
+from wfsim.model.shapes import Shape, never_fits, otherwise_named
 from wfsim.model.static import static_shape
 from wfsim.model.uses import declared_variables, fields_at, items_of, located, transition_at, variable_shapes
-from wfsim.model.values import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,12 +115,9 @@ def _result(
     workflow: Workflow, path: Path, label: str, operation: Operation, activity: Activity, report: Report
 ) -> None:
     assert activity.result is not None
-    written, shape = operation.written, activity.result.shape
-    if written is None:
+    written, shape = operation.written, operation.gives(activity.result.shape)
+    if written is None or shape is None:
         return
-    if operation.repeats:
-        collects = Failure.WORK not in operation.fails_of
-        shape = Shape(ValueType.LIST, items=plain(ValueType.OBJECT) if collects else shape)
     reason = never_fits(declared_variables(workflow)[written.variable].shape, shape)
     if reason is not None:
         report(

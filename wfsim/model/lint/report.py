@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 class Report(Protocol):
-    """Takes one finding; severity, file and line follow from code and path."""
+    """Takes one finding; severity, file and line follow from code and path.
+
+    `way` are the transitions, of the region that the path lies in, on which it comes about; without it, those of a
+    shortest way to the place.
+    """
 
     def __call__(
         self,
@@ -20,4 +24,5 @@ class Report(Protocol):
         advice: str,
         *,
         table: tuple[tuple[str, ...], ...] = (),
+        way: list[int] | None = None,
     ) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wfsim.model.elements import Outcome
-from wfsim.model.lint.forward import forward
+from wfsim.model.lint.forward import Going, forward
 from wfsim.model.uses import activity_uses, parts
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def undoing(workflow: Workflow, graph: RegionGraph, report: Report) -> None:
                 f"it ends {'with failure' if failed else 'after cancel_requested'}, but {', '.join(map(repr, left))} "
                 "may have been done by then and no `compensate` on the way undoes it (M9.1).",
                 "Add {action_type: compensate} to its pre_actions.",
+                way=analysis.way(index, left[0], cancelled=not failed),
             )
 
 
 class _Undoing:
     def __init__(self, workflow: Workflow, graph: RegionGraph) -> None:
         self.graph = graph
+        self._going: dict[str, Going[tuple[str, bool]]] = {}
         self.kinds = {
             name: activity.compensate_with.when
             for name, activity in workflow.activities.items()
@@ -53,6 +55,12 @@ class _Undoing:
                 work = state.work
                 if work is not None and work.undone_by is not None and work.invokes is not None:
                     self.uses.append((part.state_path(index), work.invokes[0], work.undone_by.when))
+
+    def way(self, index: int, name: str, *, cancelled: bool) -> list[int] | None:
+        """A shortest way that ends with a transition and leaves that done (if so, after cancellation was asked for)."""
+        if name not in self._going:
+            self._going[name] = Going(self.graph, self.after, lambda entry: entry[0] == name)
+        return self._going[name].by(index, lambda entry: entry[1] or not cancelled)
 
     def after(self, transition: Transition, log: _Log) -> _Log:
         """What the log may hold after a transition."""

@@ -63,6 +63,11 @@ def witness_along(
         if len(stimuli) not in (len(path), len(path) + len(loop)):
             continue
         if _comparable(instance) != _comparable(space.instance(number)):
+            if program.head.reads_clock:
+                raise NotReplayed(
+                    "the search lets every timer run out at any time or never, and found a way that does not replay in "
+                    "time: when a timer is due, a condition on `now` comes out otherwise."
+                )
             if any(activity.schedule_to_close is not None for activity in program.activities.values()):
                 raise NotReplayed(
                     "the search lets every clock run out at any moment or never, and found a way that does not replay "
@@ -84,10 +89,14 @@ def _comparable(instance: Instance) -> Any:
 
 
 def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
-    """The search numbers works and timers by place and has no time: give the numbers and times of this run."""
-    now = instance.time
+    """The search numbers works and timers by place: give the numbers of this run, and times.
+
+    Where nothing reads the clock the search has none; else it knows the times, but not when timers are due.
+    """
+    now = max(instance.time, stimulus.time) if program.head.reads_clock else instance.time
     # A second passes with each step, unless an activity's deadline runs: no retry must come too late for it.
-    soon = now if any(work.deadline >= 0 for work in instance.works()) else now + SECOND
+    still = program.head.reads_clock or any(work.deadline >= 0 for work in instance.works())
+    soon = now if still else now + SECOND
     if stimulus.kind == "timer":
         if stimulus.timer >= program.head.first_clock:
             number, over_all = divmod(stimulus.timer_id - program.head.n_timers - 1, 2)
@@ -108,7 +117,7 @@ def _real(program: Program, instance: Instance, stimulus: Stimulus) -> Stimulus:
         work = instance.works()[stimulus.activity_id - 1]
         later = now if stimulus.kind == "activity_started" else soon
         return replace(stimulus, activity_id=work.serial, attempt=work.attempt, time=later)
-    return replace(stimulus, time=0 if stimulus.kind == "start" else soon)
+    return replace(stimulus, time=now if stimulus.kind == "start" else soon)
 
 
 def told_step(

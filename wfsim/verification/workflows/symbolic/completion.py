@@ -30,6 +30,7 @@ from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.runs import Finding
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
+from wfsim.verification.workflows.symbolic.clock import PLACE
 from wfsim.verification.workflows.symbolic.elimination import atoms_of, without_inputs
 from wfsim.verification.workflows.symbolic.induction import Decided, Induction
 from wfsim.verification.workflows.symbolic.solving import solved
@@ -188,6 +189,8 @@ class Completion:
             }
         except NotTaken:
             return False
+        if space.clock is not None:
+            held[PLACE] = constant(line.instance(number).time)
         starts = [arrow for location in self.open for arrow in self._beginning(location, control, held)]
         system = copy.copy(self.system)
         reached = {arrow.target for arrow in starts}
@@ -203,7 +206,7 @@ class Completion:
         system.arrows = [*starts, *further]
         whole = [value for value in values.values() if type(value) is int]
         telling = tuple(dict.fromkeys(each for value in whole for each in (value, value + 1)))
-        anew = Induction(system, (), self.limits, telling, held)
+        anew = Induction(system, (), self.limits, telling, held, endless=True)
         ends: dict[int, Truth] = {k: True for k, arrow in enumerate(system.arrows) if arrow.target in self.ends}
         return bool(starts) and anew.run(ends, None, self.limits).status == "holds"
 

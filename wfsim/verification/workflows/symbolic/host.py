@@ -11,6 +11,7 @@ import z3
 from wfsim.errors import NotCovered
 from wfsim.model.elements import Variable
 from wfsim.model.expression_tree import (
+    NOW,
     Expression,
     Gather,
     Name,
@@ -26,8 +27,8 @@ from wfsim.model.expressions import to_text
 from wfsim.model.shapes import Shape
 from wfsim.model.static import static_shape
 from wfsim.model.values import ValueType
-from wfsim.semantics.activations import LONGEST_SECONDS
-from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER
+from wfsim.semantics.activations import LATEST, LONGEST_SECONDS
+from wfsim.semantics.codes import ABSENT, BOOLEAN, FAULT, INTEGER, STRING
 from wfsim.semantics.layout import Cell, Cells, Rows
 from wfsim.semantics.program import Program
 from wfsim.semantics.values import set_null, set_whole
@@ -48,6 +49,7 @@ from wfsim.verification.workflows.conditions.terms import (
 from wfsim.verification.workflows.conditions.translation import Translation
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.admission import fitted
+from wfsim.verification.workflows.symbolic.clock import Clock
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.through import LIST, LISTED
@@ -73,11 +75,19 @@ class SymbolicHost:
         was none.
     """
 
-    def __init__(self, program: Program, declared: Mapping[str, Variable], markers: Markers, symbols: Symbols) -> None:
+    def __init__(
+        self,
+        program: Program,
+        declared: Mapping[str, Variable],
+        markers: Markers,
+        symbols: Symbols,
+        clock: Clock | None,
+    ) -> None:
         self.program = program
         self.declared = declared
         self.markers = markers
         self.symbols = symbols
+        self.clock = clock
         self.limits = UNLIMITED
         self.script: list[int] = []
         self.asked: list[int] = []
@@ -107,6 +117,9 @@ class SymbolicHost:
             if isinstance(node, Whole):
                 root = self.program.rows[self.program.head.root].slot
                 return (self.program.name(m[i + root].state) or "") if node.scope == "state" else None
+            if node == NOW:
+                assert self.clock is not None
+                return STRING, self.markers.texts.handle(self.clock.marker), 0.0
             if node.scope == "context":
                 k = order_of.index(node.field)
                 hidden = private >= 0 and v[private + k].tag != ABSENT
@@ -122,9 +135,9 @@ class SymbolicHost:
         if asked.role == "condition":
             self._answer_condition(term, answer)
         elif asked.role == "duration":
-            self._answer_duration(term, answer)
+            self._answer_time(term, ("integer", "number"), LONGEST_SECONDS, answer)
         elif asked.role == "moment":
-            raise NotCovered("the time at which a transition is due is computed, which is not followed symbolically.")
+            self._answer_time(term, ("integer",), LATEST, answer)
         elif asked.role == "value":
             if target is not None:
                 # A list that is gone through is no null, but for forgetting the one before.
@@ -222,14 +235,13 @@ class SymbolicHost:
         else:
             self._fault(kinds[chosen - 2], answer)
 
-    def _answer_duration(self, term: Term, answer: Cell) -> None:
+    def _answer_time(self, term: Term, kinds_of_time: tuple[str, ...], latest: int, answer: Cell) -> None:
+        """A duration or a point in time, of which it matters only whether it is one (M6.2, M6.5)."""
         inside: list[Truth] = []
         outside: list[Truth] = []
         for case in term.cases:
-            if case.kind in ("integer", "number"):
-                low, high = (
-                    order(op, case, constant(end).cases[0]) for op, end in ((">=", 0), ("<=", LONGEST_SECONDS))
-                )
+            if case.kind in kinds_of_time:
+                low, high = (order(op, case, constant(end).cases[0]) for op, end in ((">=", 0), ("<=", latest)))
                 assert low is not None
                 assert high is not None
                 inside.append(both(case.guard, low, high))

@@ -155,6 +155,8 @@ class Induction:
         Integers that bounds of variables are guessed from, before those that the definition names.
     held
         Values that places may keep, whatever is done.
+    endless
+        Whether runs may go on after the `END` of the clock, as those may that are to come to an end at last.
 
     Raises
     ------
@@ -169,8 +171,12 @@ class Induction:
         limits: Limits,
         telling: tuple[int, ...] = (),
         held: Mapping[str, Term] | None = None,
+        *,
+        endless: bool = False,
     ) -> None:
         self.system = system
+        clock = system.space.clock
+        self._in_time = True if clock is None or endless else clock.in_time
         self.workflow = system.space.workflow
         self.claims = claims
         self.limits = limits
@@ -291,7 +297,7 @@ class Induction:
         sources = sorted(set(self.leaving) - {-1} if sources is None else sources)
         possible = [k for source in sources for k in self.leaving.get(source, ()) if k in self._cone]
         self.limits.spend(PER_ARROW * len(possible))
-        said: list[Any] = [both(*self.symbols.known)]
+        said: list[Any] = [both(*self.symbols.known, self._in_time)]
         for k in possible:
             source = self.system.arrows[k].source
             said.append(z3.Implies(z3.Int("arrow") == k, both(self.facts[k], self.lemmas.get(source, True))))
@@ -387,7 +393,8 @@ class Induction:
     def _integers(self, depth: int) -> Iterator[Any]:
         for atom in self.symbols.atoms:
             name = atom.decl().name()
-            if name.startswith("?") and name.endswith("as integer"):
+            # Times are large.
+            if name.startswith("?") and name.endswith("as integer") and name != "?now as integer":
                 yield from (z3.Int(f"{name}!{d}") for d in range(depth + 1))
 
     def _replayed(self, model: z3.ModelRef, depth: int, judge: Judge) -> Decided | None:
@@ -397,7 +404,9 @@ class Induction:
         for d in range(depth + 1):
             arrow = self.system.arrows[model.eval(z3.Int(f"arrow!{d}")).as_long()]
             number = self.system.locations[arrow.source][0] if d else -1
-            for stimulus in stimuli(self.system.space, number, arrow.move, self._real(arrow, model, d), line):
+            given = self._real(arrow, model, d)
+            for untimed in stimuli(self.system.space, number, arrow.move, given, line):
+                stimulus = replace(untimed, time=given.time)
                 at = len(path)
                 try:
                     instance, output = line.apply(at - 1, stimulus, [])
@@ -425,9 +434,10 @@ class Induction:
             found = value_of(_renamed(term, names), model)
             return found if is_counted(term) else _filled(found, markers.shape_of(given))
 
-        stimulus = arrow.move.stimulus
+        stimulus, clock = arrow.move.stimulus, self.system.space.clock
         payload = {name: value(each) for name, each in stimulus.payload.items()}
-        return replace(stimulus, payload=payload, result=value(stimulus.result))
+        time = stimulus.time if clock is None else value(clock.marker)
+        return replace(stimulus, payload=payload, result=value(stimulus.result), time=time)
 
     def _constants(self, telling: tuple[int, ...]) -> Iterator[int]:
         """Integers that tell, then those that the definition and the claims name, and their neighbours."""

@@ -23,6 +23,7 @@ from wfsim.verification.workflows.conditions.contents import as_counted, equal
 from wfsim.verification.workflows.conditions.terms import Case, Term
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.admission import keeps
+from wfsim.verification.workflows.symbolic.clock import PLACE
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
 
@@ -149,7 +150,9 @@ class Lemmas:
 
     def _guesses(self, bounds: Sequence[int], held: Mapping[str, Term]) -> dict[int, list[Guess]]:
         whole = [
-            name for name, term in self.places.items() if name.startswith("@cell") and term.kind("integer") is not False
+            name
+            for name, term in self.places.items()
+            if name.startswith(("@cell", PLACE)) and term.kind("integer") is not False
         ]
         found: dict[int, list[Guess]] = {}
         for arrow in self.system.arrows:

@@ -57,7 +57,7 @@ class MarkedValues:
         self._restricted: set[str] = set()
 
     def moments(self) -> list[int]:
-        """None is tried: who reads the clock is not followed symbolically."""
+        """None is tried: the time is a term (`SymbolicSpace.clock`)."""
         return []
 
     def starts(self) -> Iterator[Stimulus]:

@@ -31,6 +31,7 @@ from wfsim.verification.workflows.conditions.terms import Term
 from wfsim.verification.workflows.conditions.truths import Truth, both
 from wfsim.verification.workflows.edges import Edge
 from wfsim.verification.workflows.successors import Successors
+from wfsim.verification.workflows.symbolic.clock import PLACE, Clock
 from wfsim.verification.workflows.symbolic.host import SymbolicHost
 from wfsim.verification.workflows.symbolic.markers import Markers
 from wfsim.verification.workflows.symbolic.narrower import read_of_a_pattern, returned
@@ -79,6 +80,8 @@ class SymbolicSpace:
         All unknown values, and what is true of them: a place has what its declaration admits.
     markers, host
         What stands for values, and who answers when `step` asks for one.
+    clock
+        The time of each step, if the workflow reads it.
     through, watched
         What it goes through with `for_each`, by the path of the state, and who watches how that ends.
     complete, reason
@@ -123,7 +126,11 @@ class SymbolicSpace:
         self.symbols = Symbols(looks((*(use.tree for use in uses(workflow)), *claims), results))
         self.markers = Markers(self.texts)
         self.places = Places(self.declared, self.markers, self.symbols)
-        self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols)
+        self.clock: Clock | None = None
+        if any(NOW in names(use.tree) for use in uses(workflow)):
+            self.clock = Clock(self.symbols, self.markers)
+            self.places.terms[PLACE] = self.clock.before
+        self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols, self.clock)
         types = returned(counted, self.through)
         self._outside = MarkedValues(self.program, self.declared, domains, self.markers, self.symbols, types)
         self._successors = Successors(self.program, self.texts, self._outside, self.host)
@@ -152,10 +159,13 @@ class SymbolicSpace:
             under_way = [] if at < 0 else self.watched.begin(self.instance(at))
             for stimulus, answers, instance, output in self._successors.of(None if at < 0 else self.snapshots[at]):
                 said, through = self.watched.guard(under_way, stimulus, instance)
-                guard = both(*self.host.path, said)
+                passes = self.clock.passes if self.clock is not None and at >= 0 else True
+                guard = both(*self.host.path, said, passes)
                 if guard is False:
                     continue
                 writes = self.places.settle(instance)
+                if self.clock is not None:
+                    writes[PLACE] = self.clock.now
                 snapshot = take_snapshot(instance)
                 target = numbers.setdefault(snapshot, len(self.snapshots))
                 if target == len(self.snapshots):
@@ -211,9 +221,6 @@ class SymbolicSpace:
 
 def _refuse(workflow: Workflow) -> None:
     """Name the first construct whose values are not followed."""
-    reading = next((use.what for use in uses(workflow) if NOW in names(use.tree)), None)
-    if reading is not None:
-        raise NotCovered(f"{reading} reads now, and the clock is not followed symbolically.")
     variables = declared_variables(workflow)
     for write in writes(workflow):
         if variables[write.variable].shape.deep and write.value is not None and names(write.value):
