@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.strategies import families, families_without_letters, workflows
+from tests.strategies import families, families_with_letters, families_without_letters, workflows
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.simulation.default import default_scenario
@@ -216,6 +216,6 @@ def random_workflows(draw: st.DrawFn) -> tuple[Workflow, Scenario, Catalogue | N
     if draw(st.booleans()):
         workflow = draw(workflows(undo=True, regions=True, children=False))
         return workflow, draw(scenarios(default_scenario(workflow))), None
-    known = draw(families())
+    known = draw(st.one_of(families(), families_with_letters()))
     workflow = known.get("random")
     return workflow, draw(scenarios(default_scenario(workflow, known))), known

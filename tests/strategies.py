@@ -469,6 +469,39 @@ def families_without_letters(draw: st.DrawFn) -> Catalogue:
     return Catalogue(found)
 
 
+@st.composite
+def families_with_letters(draw: st.DrawFn) -> Catalogue:
+    """The same, where letters reach somebody: by keys that are there, by ids, kept for a while, starting instances."""
+    found = []
+    for workflow in draw(families()).all_versions():
+        data = _written(draw, workflow.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        data["variables"]["n"]["input"] = True
+        if draw(among(True, True, False)):
+            data["correlation"] = {"key": draw(among("context.n", "context.n", "context.n // 2"))}
+        for event in data["events"].values():
+            event["payload"]["n"] = {"type": "integer", "optional": True}
+            event["time_to_live"] = draw(among("0s", "5s", "2m"))
+            event["starts"] = draw(among(False, False, True))
+        found.append(Workflow.model_validate(data).with_functions(**PYTHON))
+    return Catalogue(found)
+
+
+def _written(draw: st.DrawFn, part: Any) -> Any:
+    if isinstance(part, list):
+        return [_written(draw, each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("action_type") != "send":
+        return {key: _written(draw, each) for key, each in part.items()}
+    to = part["to"]
+    if to == "other-1":
+        to = draw(among("1", "2", "1/1", "1/2", "2/1", "1:m1"))
+    elif to != "parent" and draw(whole(0, 3)):
+        to = {"workflow": draw(among("random", "other", "third")), "key": draw(among("${context.n}", 0, 1, 2))}
+    number = to["key"] if isinstance(to, dict) else "${context.n}"
+    return part | {"to": to, "payload": {"k": 1, **part["payload"], "n": number}}
+
+
 def _unwritten(part: Any) -> Any:
     if isinstance(part, dict):
         return {key: _unwritten(each) for key, each in part.items()}

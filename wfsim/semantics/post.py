@@ -89,7 +89,7 @@ class PostOffice:
     def __init__(self, programs: Mapping[str, Program], is_closed: Callable[[str], bool]) -> None:
         self._programs = programs
         self._is_closed = is_closed
-        self._open: dict[str, _Address] = {}
+        self._open: dict[str, tuple[str, str, Value] | None] = {}
         self._by_key: dict[tuple[str, str, Value], str] = {}
         self._kept: dict[tuple[str, str, Value], dict[str, tuple[int, Letter]]] = {}
         self._due: list[tuple[int, int, tuple[str, str, Value], str]] = []
@@ -103,7 +103,7 @@ class PostOffice:
         """Remember what another office of the same programs did."""
         self._open, self._by_key, self._kept, self._due, self._serial = state
 
-    def opened(self, name: str, workflow: str, key: Value, parent: str | None = None) -> list[Letter]:
+    def opened(self, name: str, workflow: str, key: Value) -> list[Letter]:
         """An instance has started: what has been kept for it, in order.
 
         Raises
@@ -118,7 +118,7 @@ class PostOffice:
             self.refuse_taken(workflow, key)
             places.append(_place(workflow, key))
             self._by_key[places[-1]] = name
-        self._open[name] = _Address(places[-1] if key is not None else None, parent)
+        self._open[name] = None if key is None else places[-1]
         kept = [each for place in places for each in self._kept.pop(place, {}).values()]
         return [letter for _, letter in sorted(kept, key=lambda each: each[0])]
 
@@ -130,12 +130,15 @@ class PostOffice:
 
     def closed(self, name: str) -> None:
         """An instance has closed: its key is free, and nothing reaches it any more."""
-        address = self._open.pop(name, None)
-        if address is not None and address.place is not None:
-            del self._by_key[address.place]
+        place = self._open.pop(name, None)
+        if place is not None:
+            del self._by_key[place]
 
     def send(self, letter: Letter, now: int, sender: Workflow) -> Handling:
-        """What is to be done with a letter that was sent now, by an instance of `sender`."""
+        """What is to be done with a letter that was sent now, by an instance of `sender`; its step is over.
+
+        A child's letter to its parent comes with the id of that.
+        """
         if letter.key is None:
             return self._to_instance(letter, now, sender)
         place = _place(letter.to, letter.key)
@@ -172,10 +175,7 @@ class PostOffice:
     def _to_instance(self, letter: Letter, now: int, sender: Workflow) -> Handling:
         receiver = letter.to
         if receiver == "parent":
-            address = self._open.get(letter.sender)
-            if address is None or address.parent is None:
-                return Handling("send_back", letter, reason="it has no parent")
-            receiver = address.parent
+            return Handling("send_back", letter, reason="it has no parent")
         if receiver in self._open:
             return Handling("deliver", letter, receiver)
         if self._is_closed(receiver):
@@ -251,12 +251,6 @@ def key_taken(workflow: str, key: Value, other: str) -> CorrelationTaken:
         f"{workflow} has an open instance with the key {key!r} already: {other!r}. "
         "Send it an event, or wait until it has closed."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    place: tuple[str, str, Value] | None
-    parent: str | None
 
 
 def _place(workflow: str, key: Value) -> tuple[str, str, Value]:

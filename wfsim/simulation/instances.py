@@ -87,6 +87,11 @@ class Case:
         # How many instances the first of the family has set going, in one list that they all share.
         self.relatives: list[int] = [0] if origin is None else origin.relatives
 
+    @property
+    def parent_name(self) -> str | None:
+        """What its parent is called, if it is a child."""
+        return self.name.rpartition("/")[0] if self.parent else None
+
 
 def rejections_told(rejected: dict[tuple[Member, int, int], int], sent: int, root: Member) -> list[str]:
     """Which events were often turned away: the scenario sends what the workflow does not want.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.program import Program
     from wfsim.semantics.records import Effect
 
+    from .instances import Case
     from .plans import Member
 
 
@@ -28,6 +29,14 @@ def writes(program: Program) -> bool:
 def uses_mail(program: Program) -> bool:
     """Whether instances send messages, or are found by a key."""
     return writes(program) or program.head.key_cell >= 0
+
+
+def letter_of(sender: Case, effect: Effect) -> Letter:
+    """The message of an effect; one to the parent is to the instance that this is."""
+    to = sender.parent_name if effect.to == "parent" else None
+    return Letter(
+        sender.name, effect.message_id, to or effect.to or "", effect.key, effect.event or "", dict(effect.payload)
+    )
 
 
 class Mail:
@@ -74,11 +83,11 @@ class Mail:
             return str(refusal)
         return None
 
-    def opened(self, name: str, number: int, instance: Instance, parent: str | None) -> list[Letter]:
+    def opened(self, name: str, number: int, instance: Instance) -> list[Letter]:
         """An instance has started: what was kept for it, in order."""
         self._numbers[name] = number
         workflow = instance.program.workflow.name
-        return self._office.opened(name, workflow, instance.correlation_key, parent)
+        return self._office.opened(name, workflow, instance.correlation_key)
 
     def closed(self, name: str) -> None:
         """An instance has closed."""
@@ -91,14 +100,7 @@ class Mail:
         """Number of an open instance; 0 if there is none of that name."""
         return self._numbers.get(name, 0)
 
-    def send(self, sender: str, effect: Effect, now: int, program: Program) -> Handling:
-        """What is to be done with a message that was sent now."""
-        letter = Letter(
-            sender, effect.message_id, effect.to or "", effect.key, effect.event or "", dict(effect.payload)
-        )
-        return self.send_again(letter, now, program)
-
-    def send_again(self, letter: Letter, now: int, program: Program) -> Handling:
+    def send(self, letter: Letter, now: int, program: Program) -> Handling:
         """What is to be done with a letter of an instance of this program, as things stand now."""
         return self._office.send(letter, now, program.workflow)
 

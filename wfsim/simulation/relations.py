@@ -29,7 +29,7 @@ from .calendar import (
     Stops,
 )
 from .instances import Case, RunSummary
-from .mail import Mail
+from .mail import Mail, letter_of
 from .plans import Member
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Child(NamedTuple):
     inputs: Mapping[str, Any]
 
 
-class _ByLetter(NamedTuple):
+class _Sent(NamedTuple):
     sender: Case
     letter: Letter
 
@@ -163,7 +163,7 @@ class Relations:
         self._root_has_come = False
         self._most_relatives = False
         self._refused = ""
-        self.afterwards: deque[_Comes | _Child | _ByLetter] = deque()
+        self.afterwards: deque[_Comes | _Child | _Sent] = deque()
         self.n_sent = 0
         self.streams: list[ArrivalStream] = streams_of(scenario, members, draws.mix_key(scenario.seed, replication, 0))
 
@@ -268,10 +268,10 @@ class Relations:
         self._summary.n_refused += 1
         self._refused = self._refused or why
 
-    def _opened(self, number: int, case: Case, instance: Instance, parent: str | None = None) -> Entered:
+    def _opened(self, number: int, case: Case, instance: Instance) -> Entered:
         """An instance is in: what has been kept for it follows."""
         if self._mail is not None:
-            for letter in self._mail.opened(case.name, number, instance, parent):
+            for letter in self._mail.opened(case.name, number, instance):
                 self._soon(Order.EVENT, LetterComes(number, letter))
         return Entered(number, case)
 
@@ -294,7 +294,7 @@ class Relations:
             if child is not None:
                 self._soon(Order.CONTROL, Stops(child, effect.reason == "terminate"))
         elif row.kind == SEND_MESSAGE:
-            self._handle(case, self._post.send(case.name, effect, self._stage.now, case.member.program))
+            self.afterwards.append(_Sent(case, letter_of(case, effect)))
         else:
             self._tell_parent(case, effect.status or "", effect.outcome, effect.output)
 
@@ -323,7 +323,7 @@ class Relations:
         if isinstance(what, _Comes):
             self._expect(what.stream, self.streams[what.stream].take())
             return None
-        return self._begin_child(what) if isinstance(what, _Child) else self._begin_by(what.sender, what.letter)
+        return self._begin_child(what) if isinstance(what, _Child) else self._post_letter(what.sender, what.letter)
 
     # --- what comes from others ------------------------------------------------------------------
 
@@ -378,7 +378,7 @@ class Relations:
             self._tell_parent(child, "failed", None, {})
             return None
         self._tell_birth(born.number, child)
-        return self._opened(born.number, child, instance, born.parent)
+        return self._opened(born.number, child, instance)
 
     def _tell_parent(self, child: Case, status: str, outcome: str | None, result: Mapping[str, Any]) -> None:
         """M6.3: how a child ended comes with the results, in a later step."""
@@ -405,24 +405,22 @@ class Relations:
         assert self._mail is not None, "a workflow that sends has mail"
         return self._mail
 
-    def _handle(self, sender: Case, handling: Handling) -> None:
+    def _post_letter(self, sender: Case, letter: Letter) -> Entered | None:
         """M7.3: what the post office says is done in a later step, at the same time."""
-        letter = handling.letter
+        handling = self._post.send(letter, self._stage.now, sender.member.program)
+        if handling.what == "start":
+            return self._begin_by(sender, handling)
         if handling.what == "deliver":
             self._soon(Order.EVENT, LetterComes(self._post.number(handling.receiver), letter))
         elif handling.what == "keep":
             self._stage.put(handling.until, Order.TIMER, Overdue())
-        elif handling.what == "start":
-            self.afterwards.append(_ByLetter(sender, letter))
         else:
             self._send_back(letter, handling.reason)
+        return None
 
-    def _begin_by(self, sender: Case, letter: Letter) -> Entered | None:
-        """An instance that a message starts, and then gets; another one may have taken the key meanwhile."""
-        handling = self._post.send_again(letter, self._stage.now, sender.member.program)
-        if handling.what != "start":
-            self._handle(sender, handling)
-            return None
+    def _begin_by(self, sender: Case, handling: Handling) -> Entered | None:
+        """An instance that a message starts, and gets after what has been kept for it."""
+        letter = handling.letter
         key = draws.mix_key(sender.key, 1, letter.number)
         case = Case(self._post.members[handling.workflow], letter.id, key, sender)
         number = self._new_number(case)
@@ -431,8 +429,9 @@ class Relations:
             return None
         instance = self._stage.enter(case, handling.inputs, None)
         self._tell_birth(number, case)
+        entered = self._opened(number, case, instance)
         self._soon(Order.EVENT, LetterComes(number, letter))
-        return self._opened(number, case, instance)
+        return entered
 
     def _send_back(self, letter: Letter, reason: str) -> None:
         """Returned messages are recorded at their senders, as long as these are open."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import WfsimError, listed
@@ -217,7 +217,12 @@ class Meeting:
         step = self.members[member].take(stimulus)
         post = deque(self._letters(member, step))
         while post:
-            post.extend(self._carry(post.popleft()))
+            found = self._handled(post.popleft())
+            if found.what == "start":
+                # What was kept for it comes first, and nothing that is sent later before what starts it.
+                post.extendleft(reversed([*self._begin(found), replace(found, what="deliver")]))
+            else:
+                post.extend(self._carry(found))
         for letter in self._post.overdue(self.time):
             self._carry(Handling("send_back", letter, reason="expired"))
         places = {name: Place(each, each.ways.number, each.cursor) for name, each in self.members.items()}
@@ -227,9 +232,20 @@ class Meeting:
         self.ways.go(self.cursor, Move(member, step.title, (member, stimulus), time, places, states, post_now))
         self.cursor += 1
 
-    def _letters(self, member: str, step: Step) -> list[Handling]:
+    def _handled(self, one: Handling | Letter) -> Handling:
+        """What is to be done with what a step had for others, now that the step is over."""
+        return one if isinstance(one, Handling) else self._post.send(one, self.time, self.members[one.sender].workflow)
+
+    def _begin(self, handling: Handling) -> list[Handling | Letter]:
+        """A letter starts an instance."""
+        member = handling.receiver
+        self.members[member] = self._new(self._programs[handling.workflow].workflow)
+        start = Stimulus("start", self.time, payload=dict(handling.inputs), sender=handling.letter.sender)
+        return self._letters(member, self.members[member].take(start))
+
+    def _letters(self, member: str, step: Step) -> list[Handling | Letter]:
         """What a step has for others: letters sent, letters turned away, letters that waited for this instance."""
-        found = []
+        found: list[Handling | Letter] = []
         workflow = self.members[member].workflow
         for record in step.records:
             if record.kind == "started":
@@ -237,10 +253,8 @@ class Meeting:
                 found += [Handling("deliver", letter, member) for letter in kept]
             elif record.kind == "message_sent" and record.payload["to"] != "self":
                 told = record.payload
-                letter = Letter(
-                    member, told["message_id"], told["to"], told.get("key"), record.event or "", told.get("payload", {})
-                )
-                found.append(self._post.send(letter, record.time, workflow))
+                what, payload = record.event or "", told.get("payload", {})
+                found.append(Letter(member, told["message_id"], told["to"], told.get("key"), what, payload))
             elif record.kind in _TURNED_AWAY and step.stimulus.event_id is not None and step.stimulus.sender:
                 number = int(step.stimulus.event_id.rpartition(":m")[2])
                 letter = Letter(step.stimulus.sender, number, member, None, record.event or "")
@@ -249,7 +263,7 @@ class Meeting:
                 self._post.closed(member)
         return found
 
-    def _carry(self, handling: Handling) -> list[Handling]:
+    def _carry(self, handling: Handling) -> list[Handling | Letter]:
         letter = handling.letter
         if handling.what == "send_back":
             if letter.sender not in self.members or self.members[letter.sender].instance.is_closed:
@@ -258,11 +272,6 @@ class Meeting:
             return self._letters(letter.sender, self.members[letter.sender].take(back))
         if handling.what == "keep":
             return []
-        started: list[Handling] = []
-        if handling.what == "start":
-            self.members[handling.receiver] = self._new(self._programs[handling.workflow].workflow)
-            start = Stimulus("start", self.time, payload=dict(handling.inputs), sender=letter.sender)
-            started = self._letters(handling.receiver, self.members[handling.receiver].take(start))
         event = Stimulus(
             "event",
             self.time,
@@ -271,7 +280,7 @@ class Meeting:
             event_id=letter.id,
             sender=letter.sender,
         )
-        return started + self._letters(handling.receiver, self.members[handling.receiver].take(event))
+        return self._letters(handling.receiver, self.members[handling.receiver].take(event))
 
 
 def _by_letter(name: str, stepping: Stepping) -> bool:

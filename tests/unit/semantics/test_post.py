@@ -130,12 +130,8 @@ def test_an_id_names_an_open_instance_and_a_closed_one_gets_nothing(office: Post
     assert send(office, letter("ping", "c-1", None)).reason == "closed"
 
 
-def test_parent_names_the_instance_whose_child_sends(office: PostOffice) -> None:
-    office.opened("p", "shop", None)
-    office.opened("shop-1", "shop", None, parent="p")
-    assert send(office, letter("ping", "parent", None)).receiver == "p"
-    orphan = Letter("p", 1, "parent", None, "ping")
-    assert send(office, orphan).reason == "it has no parent"
+def test_who_has_no_parent_gets_its_message_to_it_back(office: PostOffice) -> None:
+    assert send(office, letter("ping", "parent", None)).reason == "it has no parent"
 
 
 def test_only_what_was_turned_away_for_good_goes_back() -> None:

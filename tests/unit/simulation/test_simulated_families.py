@@ -422,6 +422,103 @@ def test_a_message_may_start_an_instance_which_counts_as_no_arrival() -> None:
     assert kinds(history, "1/1").count("event_received") == 1
 
 
+INN = """\
+name: inn
+version: 1.0.0
+initial_state: quiet
+correlation: {key: context.room}
+variables: {room: {type: integer, input: true}}
+events:
+  book: {payload: {room: integer}, starts: true}
+  note: {payload: {n: integer}, time_to_live: 1m}
+states: [{name: quiet, timeout: 1h}, {name: empty, is_terminal: true}]
+transitions:
+  - {from: quiet, event: book}
+  - {from: quiet, event: note}
+  - {from: quiet, event: timeout, to: empty}
+"""
+GUEST = """\
+name: guest
+version: 1.0.0
+initial_state: at_home
+states: [{name: at_home}, {name: there, timeout: 2h}, {name: end, is_terminal: true}]
+transitions:
+  - from: at_home
+    after: 10s
+    to: there
+    post_actions: [SENDS]
+  - {from: there, event: timeout, to: end}
+"""
+BOOK = "{action_type: send, event: book, to: {workflow: inn, key: 7}, payload: {room: 7}}"
+
+
+def note(n: int) -> str:
+    return f"{{action_type: send, event: note, to: {{workflow: inn, key: 7}}, payload: {{n: {n}}}}}"
+
+
+def guests(*sends: str, engine: Any) -> History:
+    """One who writes to an inn that is not there yet."""
+    parts = wf.loads(GUEST.replace("SENDS", ", ".join(sends))), wf.loads(INN)
+    history = simulate(parts[0], wf.Scenario.model_validate(scenario()), catalogue=parts, engine=engine)
+    assert replay_all(history)
+    return history
+
+
+def came(history: History, case: Any) -> list[tuple[str | None, str | None]]:
+    return [(each.event, each.event_id) for each in history.case(case).records() if each.kind == "event_received"]
+
+
+ENGINES = pytest.mark.parametrize("engine", ["python", "compiled"])
+
+
+@ENGINES
+def test_what_was_kept_comes_before_the_message_that_starts_its_receiver(engine: Any) -> None:
+    """M7.3: it was sent before, by the same sender."""
+    history = guests(note(1), BOOK, note(2), BOOK, engine=engine)
+    assert came(history, "1:m2") == [("note", "1:m1"), ("book", "1:m2"), ("note", "1:m3"), ("book", "1:m4")]
+    assert history.sql("SELECT count(*) FROM cases WHERE workflow = 1").fetchall() == [(1,)]
+
+
+SHIFT = """\
+name: shift
+version: 1.0.0
+initial_state: here
+correlation: {key: context.desk}
+variables: {desk: {type: integer, input: true}}
+events: {hand_over: {payload: {desk: integer}, starts: true}}
+states: [{name: here, timeout: 8h}, {name: gone, is_terminal: true}]
+transitions:
+  - {from: here, event: hand_over}
+  - from: here
+    event: timeout
+    to: gone
+    pre_actions:
+      - {action_type: send, event: hand_over, to: {workflow: shift, key: "${context.desk}"}, payload: {desk: 1}}
+"""
+
+
+@ENGINES
+def test_who_closes_has_no_key_any_more_when_its_last_message_is_delivered(engine: Any) -> None:
+    plan = wf.Scenario.model_validate(scenario(inputs={"desk": 1}, horizon="17h"))
+    with simulate(wf.loads(SHIFT), plan, engine=engine) as history:
+        assert replay_all(history)
+        names = history.sql("SELECT external_id FROM cases ORDER BY 1 NULLS FIRST").fetchall()
+        assert names == [(None,), ("1:m1",), ("1:m1:m1",)]
+        assert came(history, "1:m1") == [("hand_over", "1:m1")]
+
+
+@ENGINES
+def test_a_child_is_there_before_what_its_parent_writes_to_it_in_the_step_that_starts_it(engine: Any) -> None:
+    parent, child = pair(WAITS | {"events": {"stop": {}}}, initial_state="first", events={"stop": {}})
+    parent["states"].insert(0, {"name": "first"})
+    write = {"action_type": "send", "event": "stop", "to": "1/2"}
+    parent["transitions"].insert(0, {"from": "first", "to": "ship", "after": "1s", "post_actions": [write]})
+    child["transitions"] = [*child["transitions"], {"from": "a", "event": "stop"}]
+    history = run(scenario(workflows=took("5s")), root=parent, others=[child], engine=engine)
+    assert came(history, "1/2") == [("stop", "1:m1")]
+    assert "message_returned" not in kinds(history, 1)
+
+
 def test_arrivals_whose_key_is_taken_are_refused_and_told() -> None:
     plan = SCENARIO | {"inputs": SCENARIO["inputs"] | {"id": {"choice": [1, 2]}}, "cases": 20}
     plan["arrivals"] = {"every": "5s"}

@@ -36,6 +36,46 @@ def test_a_message_reaches_its_receiver_within_the_step_that_sends_it() -> None:
     assert [move.title.split("(")[0] for move in meeting.moves] == ["start", "start", "event choose", "event leave"]
 
 
+INN = wf.loads("""\
+name: inn
+version: 1.0.0
+initial_state: quiet
+correlation: {key: context.room}
+variables: {room: {type: integer, input: true}}
+events:
+  book: {payload: {room: integer}, starts: true}
+  note: {time_to_live: 1m}
+states: [{name: quiet}, {name: empty, is_terminal: true}]
+transitions:
+  - {from: quiet, event: book}
+  - {from: quiet, event: note}
+  - {from: quiet, to: empty, condition: context.room < 0}
+""")
+TRAVELLER = wf.loads("""\
+name: traveller
+version: 1.0.0
+initial_state: at_home
+events: {go: {}}
+states: [{name: at_home}, {name: gone, is_terminal: true}]
+transitions:
+  - from: at_home
+    event: go
+    to: gone
+    post_actions:
+      - {action_type: send, event: note, to: {workflow: inn, key: 7}}
+      - {action_type: send, event: book, to: {workflow: inn, key: 7}, payload: {room: 7}}
+      - {action_type: send, event: book, to: {workflow: inn, key: 7}, payload: {room: 7}}
+""")
+
+
+def test_what_was_kept_comes_before_the_message_that_starts_its_receiver_and_the_next_goes_there_too() -> None:
+    meeting = Meeting({"ada": TRAVELLER, "other": INN}, {"other": {"room": 8}})
+    assert meeting.do("ada", "event:go", {})
+    assert meeting.present == ["ada", "other", "ada:m2"]
+    came = [step.stimulus.event_id for step in meeting.members["ada:m2"].steps[1:]]
+    assert came == ["ada:m1", "ada:m2", "ada:m3"]
+
+
 def test_going_back_brings_all_of_them_back_and_the_post_with_them() -> None:
     meeting = evening()
     assert meeting.do("ada", "event:choose", {"dish": "soup"})
