@@ -269,6 +269,21 @@ def test_m6_6_nothing_completes_by_a_timer_that_is_not_due(kind: str, when: str)
     assert verdict.status == "holds", verdict
 
 
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize(("operator", "status"), [("<", "violated"), (">", "holds")])
+def test_m6_6_no_proof_rests_on_a_clock_of_work_that_is_not_due(operator: str, status: str, each: bool) -> None:
+    """Items of a list have clocks of their own, and it is not followed when these are due."""
+    work = {"for_each": {"items": [1], "as": "i", "activity": "f"}} if each else {"activity": "f"}
+    timed = f"event.type == 'Timeout.start_to_close' and now {operator} {MINUTE}"
+    flow = workflow(
+        [{"name": "a", **work}, terminal("z"), terminal("y")],
+        [{"from": "a", "to": "y", "event": "done"}, {"from": "a", "to": "z", "event": "error", "condition": timed}],
+        activities={"f": {"timeout": "2m"}},
+    )
+    (verdict,) = verify(flow, [Property("states_reachable")])
+    assert verdict.status == ("unknown" if each and status == "violated" else status), verdict
+
+
 def test_m6_6_where_it_is_not_followed_when_timers_are_due_nothing_is_proved_by_them() -> None:
     flow = workflow(
         [{"name": "a", "timeout": "2m"}, {"name": "b", "invoke": {"workflow": "child"}}, terminal("z"), terminal("y")],
