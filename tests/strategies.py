@@ -306,6 +306,9 @@ def _region(
             for key in ("pre_actions", "post_actions"):
                 transition[key] = [*transition[key], *draw(st.lists(_keeping(seen[entered]), max_size=1))]
         transitions.append(transition)
+        if trigger in EVENTS and draw(whole(0, 3)) == 0:
+            # Two that differ in what sets them off alone.
+            transitions.append(transition | {"event": draw(among(*EVENTS))})
     return {"initial_state": names[0], "states": states, "transitions": transitions}
 
 

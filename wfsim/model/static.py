@@ -178,6 +178,9 @@ class _Typing:
                 kinds = [self.kind(operand) for operand in operands]
                 self.need(node, f"`{word}` needs true or false", kinds, {"boolean"})
                 return "boolean"
+            case Compare("in" | "not in" as operator, left, right):
+                self.membership(node, operator, left, right)
+                return "boolean"
             case Compare(operator, left, right):
                 self.comparison(node, operator, self.kind(left), self.kind(right))
                 return "boolean"
@@ -323,10 +326,6 @@ class _Typing:
         return known.pop() if known else None
 
     def comparison(self, node: Expression, operator: str, left: str | None, right: str | None) -> None:
-        if operator in ("in", "not in"):
-            part = "; part of a text: contains(text, part)" if right == "string" else ""
-            self.need(node, f"`{operator}` needs a list on its right{part}", [right], {"list"})
-            return
         if operator not in ("==", "!="):
             if not self.need(
                 node,
@@ -337,8 +336,32 @@ class _Typing:
                 return
         elif _NULL in (left, right):
             return
+        self.of_one_type(node, operator, left, right)
+
+    def membership(self, node: Expression, operator: str, value: Expression, container: Expression) -> None:
+        left, right = self.kind(value), self.shape(container)
+        part = "; part of a text: contains(text, part)" if _kind(right) == "string" else ""
+        if not self.need(node, f"`{operator}` needs a list on its right{part}", [_kind(right)], {"list"}):
+            return
+        inside = _known(right.items) if right is not None else None
+        if inside is None or left == _NULL:
+            return
+        advice = ""
+        if inside.kind is ValueType.OBJECT:
+            alike = [
+                name
+                for name, each in (inside.fields or {}).items()
+                if left and _numeric(each.kind.value) == _numeric(left)
+            ]
+            by_field = f"{to_text(value)} {operator} {to_text(container)}.{alike[0] if alike else '<field>'}"
+            advice = f"; by a field of the items: {by_field}"
+        self.of_one_type(node, operator, left, inside.kind.value, advice)
+
+    def of_one_type(
+        self, node: Expression, operator: str, left: str | None, right: str | None, advice: str = ""
+    ) -> None:
         if left is not None and right is not None and _numeric(left) != _numeric(right):
-            self.complain(node, f"`{operator}` compares values of one type", [left, right])
+            self.complain(node, f"`{operator}` compares values of one type{advice}", [left, right])
 
     def need(self, node: Expression, wanted: str, kinds: list[str | None], allowed: set[str]) -> bool:
         if all(kind is None or kind in allowed for kind in kinds):

@@ -124,6 +124,7 @@ def test_the_base_is_right() -> None:
         ("timeout: 1h", "timeout: '${context.s}'", "a duration is a number of seconds"),
         ("event.amount > 1.0", "event.amnt > 1.0", "Did you mean 'amount'?"),
         ("event.amount > 1.0", "event.amount > 'x'", "compares values of one type"),
+        ("event.amount > 1.0", "'event.amount in [true]'", "compares values of one type"),
         ("event.amount > 1.0", "context.n", "a condition is true or false, and this is an integer"),
         ("event.amount > 1.0", "context.m > 1", "context.m, which is not a variable"),
         ("event.amount > 1.0", "context.lst == null", "Did you mean context.list?"),

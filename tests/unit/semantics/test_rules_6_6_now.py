@@ -145,7 +145,7 @@ def test_m6_6_a_witness_has_the_times_at_which_conditions_come_out_so() -> None:
     assert wf.simulate(verdict.witness).case(1).status == "completed"
 
 
-@pytest.mark.parametrize(("timeout", "status"), [("30s", "violated"), ("2m", "unknown")])
+@pytest.mark.parametrize(("timeout", "status"), [("30s", "violated"), ("2m", "holds")])
 def test_m6_6_a_run_that_is_told_keeps_to_when_its_timers_are_due(timeout: str, status: str) -> None:
     flow = workflow(
         [{"name": "a", "timeout": timeout}, terminal("z"), terminal("y")],
@@ -156,8 +156,12 @@ def test_m6_6_a_run_that_is_told_keeps_to_when_its_timers_are_due(timeout: str, 
     )
     verdict = never_z(flow)
     assert verdict.status == status
-    if status == "unknown":
-        assert "a condition on `now` comes out otherwise" in verdict.reason
+
+
+@pytest.mark.parametrize(("timeout", "status"), [("30s", "violated"), ("2m", "holds")])
+def test_m6_6_nothing_ends_by_a_timeout_that_is_not_due(timeout: str, status: str) -> None:
+    flow = with_timer("timeout", timeout, f"now >= {MINUTE}")
+    assert verify(flow, [Property("no_unhandled_timeout")])[0].status == status
 
 
 LATER = """\
@@ -206,7 +210,95 @@ def test_m6_6_a_deadline_that_has_passed_is_never_met_again() -> None:
     )
     (verdict,) = verify(wf.loads(text), [Property("can_complete")])
     assert verdict.status == "violated"
-    assert verdict.witness.replay()[-1].time >= 60 * SECOND
+    assert "once enough time has passed" in verdict.reason
+    assert verdict.witness.replay()
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ('now - context.since < duration("1h")', "violated"),
+        ('now - context.since < duration("1h") or now - context.since > duration("2h")', "holds"),
+        ('now - context.since >= duration("1h")', "holds"),
+    ],
+)
+def test_m6_6_what_can_complete_can_do_so_however_long_it_has_waited(condition: str, status: str) -> None:
+    text = LATER.replace("event: back, to: c, condition: CONDITION", f"event: back, to: c, condition: '{condition}'")
+    (verdict,) = verify(wf.loads(text.replace("from: [b, c], event: go", "from: c, event: go")), [CAN_COMPLETE])
+    assert verdict.status == status, verdict
+    if status == "violated":
+        assert verdict.witness.replay()[-1].state == "b"
+
+
+CAN_COMPLETE = Property("can_complete")
+TIMERS = [("timeout", "2m"), ("after", "2m"), ("after", "${context.n}"), ("at", "${context.then}")]
+
+
+def with_timer(kind: str, when: str, condition: str) -> wf.Workflow:
+    """From a to z by a timer that is due when two minutes have passed, under a condition, and to y by an event."""
+    state: dict[str, Any] = {"name": "a"} | ({"timeout": when} if kind == "timeout" else {})
+    timed = {"event": "timeout"} if kind == "timeout" else {kind: when}
+    return workflow(
+        [state, terminal("z"), terminal("y")],
+        [
+            {"from": "a", "to": "z", "condition": condition, **timed},
+            {"from": "a", "event": "note"},
+            {"from": "a", "to": "y", "event": "go", "condition": f"now < {MINUTE}"},
+        ],
+        variables={"then": {"type": "timestamp", "initial": 120 * SECOND}, "n": {"type": "integer", "initial": 120}},
+        events={"go": {}, "note": {}},
+    )
+
+
+@pytest.mark.parametrize("question", ["states_reachable", "transitions_live"])
+@pytest.mark.parametrize(("kind", "when"), TIMERS)
+def test_m6_6_no_proof_rests_on_a_timer_that_is_not_due(kind: str, when: str, question: str) -> None:
+    (verdict,) = verify(with_timer(kind, when, f"now < {MINUTE}"), [Property(question)])
+    assert verdict.status == "violated", verdict
+    assert "reaches z." in verdict.reason or "No run takes transition 1 " in verdict.reason
+    (verdict,) = verify(with_timer(kind, when, f"now > {MINUTE}"), [Property(question)])
+    assert verdict.status == "holds", verdict
+
+
+@pytest.mark.parametrize(("kind", "when"), TIMERS)
+def test_m6_6_nothing_completes_by_a_timer_that_is_not_due(kind: str, when: str) -> None:
+    (verdict,) = verify(with_timer(kind, when, f"now < {MINUTE}"), [CAN_COMPLETE])
+    assert verdict.status == "violated", verdict
+    verdict.witness.replay()
+    (verdict,) = verify(with_timer(kind, when, f"now > {MINUTE}"), [CAN_COMPLETE])
+    assert verdict.status == "holds", verdict
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize(("operator", "status"), [("<", "violated"), (">", "holds")])
+def test_m6_6_no_proof_rests_on_a_clock_of_work_that_is_not_due(operator: str, status: str, each: bool) -> None:
+    """Items of a list have clocks of their own, and it is not followed when these are due."""
+    work = {"for_each": {"items": [1], "as": "i", "activity": "f"}} if each else {"activity": "f"}
+    timed = f"event.type == 'Timeout.start_to_close' and now {operator} {MINUTE}"
+    flow = workflow(
+        [{"name": "a", **work}, terminal("z"), terminal("y")],
+        [{"from": "a", "to": "y", "event": "done"}, {"from": "a", "to": "z", "event": "error", "condition": timed}],
+        activities={"f": {"timeout": "2m"}},
+    )
+    (verdict,) = verify(flow, [Property("states_reachable")])
+    assert verdict.status == ("unknown" if each and status == "violated" else status), verdict
+
+
+def test_m6_6_where_it_is_not_followed_when_timers_are_due_nothing_is_proved_by_them() -> None:
+    flow = workflow(
+        [{"name": "a", "timeout": "2m"}, {"name": "b", "invoke": {"workflow": "child"}}, terminal("z"), terminal("y")],
+        [
+            {"from": "a", "to": "b", "event": "timeout", "condition": f"now < {MINUTE}"},
+            {"from": "a", "to": "b", "event": "go"},
+            {"from": "b", "to": "z", "event": "done"},
+            {"from": "b", "to": "y", "event": "error"},
+        ],
+        events={"go": {}},
+    )
+    (verdict,) = verify(flow, [Property("transitions_live")])
+    assert verdict.status == "unknown"
+    assert "transition 1 (a → b on timeout) taken by a way on which a timer runs out before it is due" in verdict.reason
+    assert "runs another workflow" in verdict.reason
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from wfsim.model.uses import fields_in
 from wfsim.semantics.expression_code import can_raise
 
 from .log import Log
-from .place_names import When, attempt_place
+from .place_names import When, attempt_place, undoing_place
 from .views import NumberedTransition, WorkflowView
 
 
@@ -70,7 +70,7 @@ def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when:
                 sent = (*sent, (action.event, to))
         elif isinstance(action, CompensateAction):
             if log.within(action.scope):
-                place = undoing_place(transition, when, k)
+                place = undoing_place(transition.prefix(when, k))
                 return [*done(), Outcome("wait", place=place, sent=sent)]
         else:
             if inputs_raise(action):
@@ -84,11 +84,6 @@ def outcomes(view: WorkflowView, log: Log, transition: NumberedTransition, when:
             return done()
     found.append(Outcome("end", sent=sent))
     return done()
-
-
-def undoing_place(transition: NumberedTransition, when: When, action: int) -> str:
-    """Where a transition lies between two compensators."""
-    return f"{transition.prefix(when, action)}.undoing"
 
 
 def inputs_raise(operation: Operation) -> bool:

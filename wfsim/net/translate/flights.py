@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from wfsim.model.operations import Action
 
-from .actions import Outcome, outcomes, undoing_place
+from .actions import Outcome, outcomes
 from .activities import Activities
 from .changes import NOTHING, Change, Move, read, take
 from .compensating import Undoing
 from .draft import NetDraft
 from .log import Log
-from .place_names import Tokens, When, total
+from .place_names import Tokens, When, total, undoing_place
 from .tokens import ANYWHERE, Admit, Configurations, ErrorClass, Pin
 from .views import NumberedTransition, RegionView, StateView, WorkflowView
 
@@ -154,8 +154,9 @@ class Flights:
             self.activities.add(prefix, action.runs, transition.source, self.log.of(action.runs, at))
             yield action.runs, ([take(f"{prefix}.succeeded")], [take(f"{prefix}.failed")])
         elif action.undoes is not None and self.log.within(action.undoes.scope):
-            place = undoing_place(transition, when, k)
-            yield "compensate", self.undoing.add(prefix, place, action.undoes.scope, transition.source)
+            place = undoing_place(prefix)
+            flight = self.log.flight(transition, when, k)
+            yield "compensate", self.undoing.add(prefix, place, action.undoes.scope, transition.source, flight)
 
     def _goes_on(
         self, transition: NumberedTransition, k: int, name: str, ignored: bool, ends: tuple[list[Change], list[Change]]

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from wfsim.model.operations import Compensation
 from wfsim.model.uses import scoped
 
 from .changes import Change, read
+from .place_names import When
 from .views import NumberedTransition, RegionView, StateView, WorkflowView
 
 
@@ -79,6 +81,25 @@ class Entry:
         return ways
 
 
+@dataclass(frozen=True)
+class Flight:
+    """What else the transition undoes that a compensation belongs to: a flight tries no entry twice (M9.2).
+
+    Attributes
+    ----------
+    tried
+        Entries that compensations before it may have tried in vain, which was ignored.
+    goes_on
+        Whether another one comes after it.
+    n
+        How many entries they are about in all.
+    """
+
+    tried: tuple[Entry, ...] = ()
+    goes_on: bool = False
+    n: int = 0
+
+
 class Log:
     """The entries that the log of an instance of this workflow can hold."""
 
@@ -134,6 +155,15 @@ class Log:
         (path,) = scoped(self.view.workflow, scope)
         wanted = self.view.prefix + path
         return [each for each in self.entries if any(_path(around) == wanted for around in _around(each.at))]
+
+    def flight(self, transition: NumberedTransition, when: When, k: int) -> Flight:
+        """What the other actions of a transition undo beside the one at `k` before or after the commit."""
+        actions = transition.transition.actions
+        at = k if when == "pre" else len(transition.transition.pre_actions) + k
+        undone = [[] if each.undoes is None else self.within(each.undoes.scope) for each in actions]
+        ignored = (entries for each, entries in zip(actions[:at], undone) if each.on_failure == "ignore")
+        tried = tuple(dict.fromkeys(chain.from_iterable(ignored)))
+        return Flight(tried, any(undone[at + 1 :]), len(set(chain.from_iterable(undone))))
 
 
 def _path(element: StateView | RegionView) -> str:

@@ -22,7 +22,7 @@ from .events import Events
 from .flights import Flights
 from .items import Items
 from .joins import add_join
-from .log import Log
+from .log import Flight, Log
 from .messages import PostOffice
 from .place_names import CANCELLED, CANCELLING, CLOSINGS, FAILED, FINAL, LOG, START, free_name, undo_prefix
 from .states import States
@@ -245,7 +245,7 @@ class InstanceNet:
     def _cancel(self) -> None:
         """M8.3: everything in the log is undone, then the instance is cancelled; or has failed."""
         prefix = self._closed(CANCELLING)
-        well, badly = self.undoing.add(prefix, prefix, None, CANCELLED)
+        well, badly = self.undoing.add(prefix, prefix, None, CANCELLED, Flight())
         for ends, closing in ((well, CANCELLED), (badly, FAILED)):
             for end in ends:
                 label = f"{self.view.prefix}cancelling ends: {closing}"

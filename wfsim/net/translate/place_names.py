@@ -49,6 +49,16 @@ def undo_prefix(action: str, entry: str) -> str:
     return f"{action}.undo {entry}"
 
 
+def undoing_place(action: str) -> str:
+    """Where a transition lies before a compensator of an action, and between two."""
+    return f"{action}.undoing"
+
+
+def further_place(action: str) -> str:
+    """Where it lies between two, if it matters whether one has run in this compensation."""
+    return f"{action}.further.undoing"
+
+
 def pool_place(pool: str) -> str:
     """Where the free workers of a pool lie."""
     return f"pool {pool}"

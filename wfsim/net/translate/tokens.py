@@ -16,7 +16,7 @@ from .activities import Activities
 from .changes import Change, combinations, take
 from .draft import NetDraft
 from .log import Log
-from .place_names import Tokens, When, attempt_place, total, undo_prefix
+from .place_names import Tokens, When, attempt_place, further_place, total, undo_prefix, undoing_place
 from .views import NumberedTransition, RegionView, StateView, WorkflowView
 
 MOST_OWING = 4_096
@@ -227,13 +227,17 @@ class Configurations:
 
     def _passing(self, at: StateView) -> Iterator[str]:
         """Places where an action of a transition from the state, or to it, has ended or goes on within the step."""
-        for transition, when in [*((t, "pre") for t in at.leaving), *((t, "post") for t in at.arriving)]:
+        found: list[tuple[NumberedTransition, When]] = [(each, "pre") for each in at.leaving]
+        found += [(each, "post") for each in at.arriving]
+        for transition, when in found:
             ends = transition.transition
             for k, action in enumerate(ends.pre_actions if when == "pre" else ends.post_actions):
-                prefix = transition.prefix("pre" if when == "pre" else "post", k)
+                prefix = transition.prefix(when, k)
                 owners = [prefix]
                 if action.undoes is not None:
-                    yield f"{prefix}.undoing"
+                    yield undoing_place(prefix)
+                    if self.log.flight(transition, when, k).tried:
+                        yield further_place(prefix)
                     owners = [undo_prefix(prefix, entry.name) for entry in self.log.within(action.undoes.scope)]
                 elif action.runs is None:
                     continue

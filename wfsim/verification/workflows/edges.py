@@ -43,6 +43,14 @@ def happened_in(output: Output) -> Happened:
     )
 
 
+def done_in(output: Output) -> tuple[frozenset[int], frozenset[int]]:
+    """Rows of the transitions that a step commits, and of the states that it enters, if only to pass them."""
+    committed = [record for record in output.records if record.kind == R_TRANSITION]
+    entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
+    entered += [record.to_state for record in committed if record.to_state >= 0]
+    return frozenset(record.transition for record in committed), frozenset(entered)
+
+
 @dataclass(frozen=True)
 class Edge:
     """One thing that can happen in a state, where it leads, and which records of `TOLD` it makes, with their rows."""

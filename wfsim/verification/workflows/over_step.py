@@ -22,43 +22,63 @@ from wfsim.verification.workflows.ruled import Ruled
 from wfsim.verification.workflows.searched import INDUCTION, METHOD, SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.together import Shared
-from wfsim.verification.workflows.told import witness_along, witness_to
+from wfsim.verification.workflows.told import NotReplayed, done_in_time, replays, witness_along, witness_to
 
 if TYPE_CHECKING:
     from wfsim.verification.workflows.symbolic.reaching import Reaching
 
 Answer = TypeVar("Answer")
 
+TRIES = 20
+"""States that are lost, until one is found where the way replays."""
+EARLY = "by a way on which a timer runs out before it is due, or a condition on `now` would come out otherwise then."
+"""What may lead nowhere: the search lets timers run out at any time."""
+
 
 def states_reachable(search: Search, asked: Property) -> Verdict:
     """Whether each state is entered by some run."""
     space = search.space
-    missing = [name for name, row in space.program.state_rows.items() if row not in space.reached]
+    rows = space.program.state_rows
+    missing = [name for name, row in rows.items() if row not in space.reached]
     if missing and space.complete and space.exact:
         return unreachable(search, asked, missing)
+    early = [name for name, row in rows.items() if row in space.reached and not _in_time(space, row, space.reached)]
     more: dict[str, Any] = {}
-    if missing:
-        rows = space.program.state_rows
-        ruled = _of_all_values(
-            search, lambda reaching: reaching.entered([rows[name] for name in missing], search.limits)
-        )
+    if missing or early:
+        open_ = [name for name in rows if name in missing or name in early]
+        ruled = _of_all_values(search, lambda reaching: reaching.entered([rows[name] for name in open_], search.limits))
         if isinstance(ruled, Ruled):
             more = _grounds(search, ruled.depth, complete=not ruled.open)
         if isinstance(ruled, Ruled) and ruled.never:
-            return unreachable(search, asked, [name for name in missing if rows[name] in ruled.never], **more)
+            return unreachable(search, asked, [name for name in open_ if rows[name] in ruled.never], **more)
         if isinstance(ruled, str) or ruled.open:
-            left = missing if isinstance(ruled, str) else [name for name in missing if rows[name] in ruled.open]
+            left = open_ if isinstance(ruled, str) else [name for name in open_ if rows[name] in ruled.open]
+            missing, early = ([name for name in each if name in left] for each in (missing, early))
+            told = []
+            if missing:
+                told = [
+                    f"{', '.join(missing)} not reached with the values tried and the states searched, but "
+                    f"{search.unfound()}"
+                ]
+            if early:
+                told.append(f"{', '.join(early)} reached {EARLY}")
             return search.verdict(
                 asked.name,
                 Status.UNKNOWN,
-                f"{', '.join(left)} not reached with the values tried and the states searched, but "
-                f"{search.unfound()}{_nor(ruled)}",
+                f"{' '.join(told)}{_nor(ruled)}",
                 statistics={"unreached": left},
                 **more,
             )
-    return search.verdict(
-        asked.name, Status.HOLDS, f"{_all(len(space.program.state_rows), 'state')} is reached.", **more
-    )
+    return search.verdict(asked.name, Status.HOLDS, f"{_all(len(rows), 'state')} is reached.", **more)
+
+
+def _in_time(space: WorkflowSpace, row: int, first: dict[int, tuple[int, Edge]]) -> bool:
+    """Whether the way that was found to a state or transition can be gone when its timers are due."""
+    number, edge = first[row]
+    clocked = space.program.head.reads_clock
+    if not clocked or all(each.stimulus.kind != "timer" for each in (*space.path_to(number), edge)):
+        return True
+    return row in done_in_time(space, number, edge)
 
 
 def _of_all_values(search: Search, ask: Callable[[Reaching], Answer]) -> Answer | str:
@@ -107,21 +127,26 @@ def transitions_live(search: Search, asked: Property) -> Verdict:
     space = search.space
     program = space.program
     dead = [row for row in program.transitions if row not in space.taken]
+    early: list[int] = []
+    if not (dead and space.complete and space.exact):
+        early = [row for row in space.taken if not _in_time(space, row, space.taken)]
     more: dict[str, Any] = {}
-    if dead and not (space.complete and space.exact):
-        ruled = _of_all_values(search, lambda reaching: reaching.taken(dead, search.limits))
+    if early or (dead and not (space.complete and space.exact)):
+        ruled = _of_all_values(search, lambda reaching: reaching.taken([*dead, *early], search.limits))
         if isinstance(ruled, Ruled):
             more = _grounds(search, ruled.depth, complete=not ruled.open)
         if isinstance(ruled, str) or (ruled.open and not ruled.never):
-            left = dead if isinstance(ruled, str) else [*ruled.open]
-            return search.verdict(
-                asked.name,
-                Status.UNKNOWN,
-                f"Not taken with the values tried and the states searched: {'; '.join(_texts(program, left))}; but "
-                f"{search.unfound()}{_nor(ruled)}",
-                **more,
-            )
-        dead = ruled.never
+            left = [*dead, *early] if isinstance(ruled, str) else [*ruled.open]
+            told = []
+            if missing := [row for row in dead if row in left]:
+                told = [
+                    f"Not taken with the values tried and the states searched: {'; '.join(_texts(program, missing))}; "
+                    f"but {search.unfound()}"
+                ]
+            if early := [row for row in early if row in left]:
+                told.append(f"{'; '.join(_texts(program, early))} taken {EARLY}")
+            return search.verdict(asked.name, Status.UNKNOWN, f"{' '.join(told)}{_nor(ruled)}", **more)
+        dead = sorted(ruled.never)
     if not dead:
         n = len(program.transitions)
         return search.verdict(asked.name, Status.HOLDS, f"{_all(n, 'transition')} is taken in some run.", **more)
@@ -147,7 +172,19 @@ def likewise(states: list[str], first: str) -> str:
 
 
 def _dead(search: Search, asked: Property, row: int, text: str) -> Verdict:
-    """Why one transition is never taken, with the way to where it could be tried."""
+    """That one transition is never taken, and why."""
+    try:
+        return _tried_in_vain(search, asked, row, text)
+    except NotReplayed:
+        return search.verdict(
+            asked.name,
+            Status.VIOLATED,
+            f"No run takes {text}. There is no trace to show: the way there that was found does not replay in time.",
+        )
+
+
+def _tried_in_vain(search: Search, asked: Property, row: int, text: str) -> Verdict:
+    """Why a transition is never taken, with the way to where it could be tried."""
     space = search.space
     program = space.program
     source = program.rows[row].source
@@ -196,40 +233,45 @@ def can_complete(search: Search, asked: Property) -> Verdict:
     space = search.space
     shared, told = shared_by(search, asked)
     lost = shared.lost if space.complete else []
-    if lost and space.exact:
-        return _lost(search, asked, space, shared.path_to(lost[0]), lost[0], lost)
+    if space.exact:
+        for k in lost[:TRIES]:
+            if replays(space, shared.path_to(k)):
+                return _lost(search, asked, space, shared.path_to(k), [k, *lost])
     reason = f"From every open state a terminal state can be reached.{told}"
-    if (space.complete and space.exact) or shared.pools:
-        return _lost_with_values_tried(search, asked, lost) if lost else search.holds(str(asked), reason)
+    left_open = _maybe_lost(search, asked, lost) if lost else search.holds(str(asked), reason)
+    if (space.complete and space.exact and not lost) or shared.pools:
+        return left_open
     candidates = [(space, k) for k in lost]
     decided = _of_all_values(search, lambda reaching: reaching.completes(candidates, search.limits))
     if isinstance(decided, str) or decided.status == "unknown":
-        open_ = _lost_with_values_tried(search, asked, lost) if lost else search.holds(str(asked), reason)
         why = decided if isinstance(decided, str) else decided.reason
-        return replace(open_, reason=f"{open_.reason}\nNor is it known for all values: {why}")
+        return replace(left_open, reason=f"{left_open.reason}\nNor is it known for all values: {why}")
     more = _grounds(search, decided.depth, complete=True)
     if decided.line is None or decided.finding is None:
         return search.verdict(str(asked), Status.HOLDS, reason, **more)
     finding = decided.finding
-    return _lost(search, asked, decided.line, finding.path, finding.number, [finding.number], **more)
+    return _lost(search, asked, decided.line, finding.path, [finding.number], **more)
 
 
-def _lost_with_values_tried(search: Search, asked: Property, lost: list[int]) -> Verdict:
+def _maybe_lost(search: Search, asked: Property, lost: list[int]) -> Verdict:
     states = sorted({search.space.instance(k).state for k in lost})
+    why = "no way there was found that replays in time." if search.space.exact else SAMPLED
     return search.verdict(
         asked.name,
         Status.UNKNOWN,
-        f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {SAMPLED}",
+        f"With the values tried no terminal state can be reached any more from {', '.join(states)}, but {why}",
         statistics={"states": states},
     )
 
 
 def _lost(
-    search: Search, asked: Property, space: WorkflowSpace, path: list[Edge], number: int, lost: list[int], **more: Any
+    search: Search, asked: Property, space: WorkflowSpace, path: list[Edge], lost: list[int], **more: Any
 ) -> Verdict:
-    """`violated`: from a state of a space, and others like it, no terminal state can be reached."""
+    """`violated`: from the first of these states, where the path leads, no terminal state can be reached."""
+    number = lost[0]
     instance = space.instance(number)
     states = sorted({space.instance(k).state for k in lost})
+    late = "once enough time has passed, " if space.program.head.reads_clock else ""
     then = "whatever values come"
     if space.complete and space.exact:
         only = sorted({instance_status(space, k) for k in _closings(space, number)})
@@ -237,9 +279,9 @@ def _lost(
     return search.verdict(
         str(asked),
         Status.VIOLATED,
-        f"In state '{instance.state}' no terminal state can be reached any more: {then}."
+        f"In state '{instance.state}' no terminal state can be reached any more: {late}{then}."
         + likewise(states, instance.state),
-        witness=witness_along(space, path, number),
+        witness=witness_along(space, path),
         statistics={"states": states},
         **more,
     )
@@ -266,10 +308,10 @@ def _closings(space: WorkflowSpace, start: int) -> Iterator[int]:
         at = todo.pop()
         if space.status(at) >= COMPLETED:
             yield at
-        for edge in space.edges[at]:
-            if edge.target not in seen:
-                seen.add(edge.target)
-                todo.append(edge.target)
+        for target in space.late_targets(at):
+            if target not in seen:
+                seen.add(target)
+                todo.append(target)
 
 
 def instance_status(space: WorkflowSpace, number: int) -> str:
@@ -280,28 +322,25 @@ def instance_status(space: WorkflowSpace, number: int) -> str:
 def no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
     def answer(search: Search, asked: Property) -> Verdict:
         space = search.space
-        closed = {k for k in range(space.n_states) if space.status(k) == status}
+        never = all(space.status(k) != status for k in range(space.n_states))
         backstop = _backstop(space) if status == TIMED_OUT else ""
         more: dict[str, Any] = {}
-        if not closed:
+        endings = _endings(space, status, lambda at, edge: replays(space, [*space.path_to(at), edge]))
+        if not endings:
             held = "No timeout of a state ends a run." if backstop else f"No run closes as {STATUSES[status]}."
-            if space.complete and space.exact:
+            if never and space.complete and space.exact:
                 return search.holds(asked.name, held + backstop)
             decided = _of_all_values(search, lambda reaching: reaching.closed(status, search.limits))
             if isinstance(decided, str) or decided.status == "unknown":
-                open_ = search.holds(asked.name, held + backstop)
+                open_ = search.verdict(asked.name, Status.UNKNOWN, f"{what}, but {EARLY}")
+                open_ = search.holds(asked.name, held + backstop) if never else open_
                 why = decided if isinstance(decided, str) else decided.reason
                 return replace(open_, reason=f"{open_.reason}\nNor is it known for all values: {why}")
             more = _grounds(search, decided.depth, complete=True)
             if decided.line is None:
                 return search.verdict(asked.name, Status.HOLDS, held + backstop, **more)
             space = decided.line
-            closed = {space.n_states - 1}
-        endings: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
-        for (k, error), (at, edge) in space.failures.items():
-            if k in closed:
-                # One trace for all errors of activities in a state, one for its own expressions.
-                endings.setdefault((space.instance(k).state, error.startswith("Expression.")), (error, at, edge))
+            endings = _endings(space, status, lambda at, edge: True)
         verdicts = [
             search.verdict(
                 asked.name,
@@ -318,6 +357,18 @@ def no_closing(status: int, what: str) -> Callable[[Search, Property], Verdict]:
         return replace(verdict, reason=verdict.reason + backstop)
 
     return answer
+
+
+def _endings(
+    space: WorkflowSpace, status: int, can_be: Callable[[int, Edge], bool]
+) -> dict[tuple[str, bool], tuple[str, int, Edge]]:
+    """Errors that close a run, with a first state and edge: one for those of activities in a state, one for its own."""
+    found: dict[tuple[str, bool], tuple[str, int, Edge]] = {}
+    for (k, error), (at, edge) in space.failures.items():
+        key = (space.instance(k).state, error.startswith("Expression."))
+        if space.status(k) == status and key not in found and can_be(at, edge):
+            found[key] = error, at, edge
+    return found
 
 
 def _backstop(space: WorkflowSpace) -> str:

@@ -141,7 +141,7 @@ def answers(
                 return _first_broken(each, [refuted(search, each, pattern) for pattern in patterns])
             return PROPERTIES[each.name][1](search, each)
         except NotReplayed as problem:
-            return search.verdict(str(each), Status.UNKNOWN, f"A violation was found, but {problem}")
+            return search.verdict(str(each), Status.UNKNOWN, str(problem))
         except OutOfTime as over:
             return unfinished(str(each), limits, over)
 
@@ -271,7 +271,7 @@ def _no_deadlock(search: Search, asked: Property) -> Verdict:
                 Status.VIOLATED,
                 f"In state '{at.state}' nothing can happen any more, and the instance is not closed."
                 + likewise(states, at.state),
-                witness=witness_along(space, shared.path_to(stuck[0]), stuck[0]),
+                witness=witness_along(space, shared.path_to(stuck[0])),
                 statistics={"states": states},
             )
         if space.complete:

@@ -132,6 +132,17 @@ class WorkflowSpace:
             return [edge.target for edge in self._edges[number]]
         return self._search.targets(number)
 
+    def late_targets(self, number: int) -> Iterable[int]:
+        """Where the edges of a state lead however much time has passed there.
+
+        Where the clock is read these are the edges at the last of the times that conditions tell apart: it stands for
+        all later ones. What can be done then can be done from any time before, by waiting, and every timer is due.
+        """
+        if not self.program.head.reads_clock:
+            return self.targets(number)
+        last = self.candidates.moments()[-1]
+        return [edge.target for edge in self.edges[number] if edge.stimulus.time == last]
+
     def instance(self, number: int) -> Instance:
         """An instance in that state; -1 is before the start."""
         return self.successors.instance(None if number < 0 else self.snapshots[number])
@@ -145,11 +156,15 @@ class WorkflowSpace:
             path.append(edge)
         return path[::-1]
 
-    def can_reach(self, targets: Iterable[int], within: Set[int] | None = None) -> set[int]:
-        """The states from which one of the targets can be reached, by states `within` only; linear in the edges."""
+    def can_reach(self, targets: Iterable[int], within: Set[int] | None = None, *, late: bool = False) -> set[int]:
+        """The states from which one of the targets can be reached, by states `within` only; linear in the edges.
+
+        With `late` also however much time has passed (`late_targets`).
+        """
+        following = self.late_targets if late else self.targets
         sources: list[list[int]] = [[] for _ in range(self.n_states)]
         for number in range(self.n_states) if within is None else within:
-            for target in self.targets(number):
+            for target in following(number):
                 sources[target].append(number)
         found = set(targets)
         todo = list(found)

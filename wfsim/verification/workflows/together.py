@@ -78,9 +78,9 @@ class Shared:
 
     @property
     def lost(self) -> list[int]:
-        """Open states from which no terminal state can be reached, nearest first; of a complete space."""
+        """Open states from which nothing terminal can be reached, or not once time has passed; of a complete space."""
         done = [k for k in self.states if self.space.status(k) == COMPLETED]
-        able = self.space.can_reach(done, self._before.keys())
+        able = self.space.can_reach(done, self._before.keys(), late=True)
         return [k for k in self.states if self._open(k) and k not in able]
 
     def _open(self, number: int) -> bool:

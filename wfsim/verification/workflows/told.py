@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from wfsim.errors import NotCovered, WfsimError
 from wfsim.exploration.witness import WitnessStep
 from wfsim.exploration.workflow_witness import WorkflowWitness, after, describe
 from wfsim.semantics.instance import Instance
+from wfsim.semantics.kernel import Output
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.edges import Edge, done_in
 from wfsim.verification.workflows.space import WorkflowSpace
 
 SECOND = 1_000_000
@@ -28,19 +29,18 @@ def witness_to(space: WorkflowSpace, number: int, *further: Stimulus) -> Workflo
 
     State -1 lies before the start.
     """
-    return witness_along(space, space.path_to(number), number, further=further)
+    return witness_along(space, space.path_to(number), further=further)
 
 
 def witness_along(
     space: WorkflowSpace,
     path: Sequence[Edge],
-    number: int,
     *,
     loop: Sequence[Edge] = (),
     further: Sequence[Stimulus] = (),
     shown: Sequence[str] = (),
 ) -> WorkflowWitness:
-    """A way to a state of the space, told with real serial numbers and times.
+    """A way through the space from the start, told with real serial numbers and times.
 
     Parameters
     ----------
@@ -51,31 +51,71 @@ def witness_along(
     shown
         Variables whose values are told after each step.
     """
-    program = space.program
-    instance = Instance(program)
     stimuli: list[Stimulus] = []
     steps: list[WitnessStep] = []
-    for stimulus in [*(edge.stimulus for edge in path), *(edge.stimulus for edge in loop), *further]:
-        real = _real(program, instance, stimulus)
-        output = instance.apply(real)
-        stimuli.append(real)
-        steps.append(told_step(instance, real, records_of(instance, output), shown))
-        if len(stimuli) not in (len(path), len(path) + len(loop)):
-            continue
-        if _comparable(instance) != _comparable(space.instance(number)):
-            if program.head.reads_clock:
-                raise NotReplayed(
-                    "the search lets every timer run out at any time or never, and found a way that does not replay in "
-                    "time: when a timer is due, a condition on `now` comes out otherwise."
-                )
-            if any(activity.schedule_to_close is not None for activity in program.activities.values()):
-                raise NotReplayed(
-                    "the search lets every clock run out at any moment or never, and found a way that does not replay "
-                    "in time: this happens where an activity would be tried again after its schedule_to_close. Take "
-                    "that clock out to have the question answered without it."
-                )
-            raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
-    return WorkflowWitness(tuple(steps), program.workflow, tuple(stimuli), len(loop), tuple(shown))
+    for instance, stimulus, output in in_time(space, [*path, *loop], further):
+        stimuli.append(stimulus)
+        steps.append(told_step(instance, stimulus, records_of(instance, output), shown))
+    return WorkflowWitness(tuple(steps), space.program.workflow, tuple(stimuli), len(loop), tuple(shown))
+
+
+def in_time(
+    space: WorkflowSpace, path: Sequence[Edge], further: Sequence[Stimulus] = ()
+) -> Iterator[tuple[Instance, Stimulus, Output]]:
+    """A way through a space in one instance, with real serial numbers and times, step by step.
+
+    Raises
+    ------
+    NotReplayed
+        Where the instance comes elsewhere.
+    """
+    program = space.program
+    instance = Instance(program)
+    for edge in path:
+        stimulus = _real(program, instance, edge.stimulus)
+        output = instance.apply(stimulus)
+        if _comparable(instance) != _comparable(space.instance(edge.target)):
+            _refuse(program)
+        yield instance, stimulus, output
+    for each in further:
+        stimulus = _real(program, instance, each)
+        yield instance, stimulus, instance.apply(stimulus)
+
+
+def done_in_time(space: WorkflowSpace, number: int, edge: Edge) -> Set[int]:
+    """Rows of the transitions and states that an edge of a state takes and enters, if the way there replays."""
+    path = [*space.path_to(number), edge]
+    try:
+        *_, (_, _, output) = in_time(space, path)
+    except NotReplayed:
+        return frozenset()
+    return frozenset.union(*done_in(output))
+
+
+def replays(space: WorkflowSpace, path: Sequence[Edge]) -> bool:
+    """Whether a way can be gone in time; taken for granted where nothing reads the clock."""
+    if not space.program.head.reads_clock:
+        return True
+    try:
+        return len([*in_time(space, path)]) == len(path)
+    except NotReplayed:
+        return False
+
+
+def _refuse(program: Program) -> NoReturn:
+    """Say why a way does not replay."""
+    if program.head.reads_clock:
+        raise NotReplayed(
+            "A violation was found, but the search lets every timer run out at any time or never, and found a way that "
+            "does not replay in time: when a timer is due, a condition on `now` comes out otherwise."
+        )
+    if any(activity.schedule_to_close is not None for activity in program.activities.values()):
+        raise NotReplayed(
+            "A violation was found, but the search lets every clock run out at any moment or never, and found a way "
+            "that does not replay in time: this happens where an activity would be tried again after its "
+            "schedule_to_close. Take that clock out to have the question answered without it."
+        )
+    raise WfsimError("a witness does not lead where the search found it; this is a defect of wfsim.")
 
 
 def _comparable(instance: Instance) -> Any:

@@ -18,7 +18,7 @@ from wfsim.verification.workflows.runs import Finding, Product
 from wfsim.verification.workflows.searched import ASSUMPTIONS, INDUCTION, SAMPLED, Search
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.supposed import assumed
-from wfsim.verification.workflows.told import witness_along
+from wfsim.verification.workflows.told import NotReplayed, witness_along
 
 METHOD = "automaton of the property over the states of step with candidate values, breadth first"
 WHOLE_METHOD = f"{METHOD}; fair circles in strongly connected components"
@@ -42,7 +42,10 @@ def refuted(search: Search, asked: Property, pattern: Pattern) -> Verdict:
     of_all_values = _of_all_values(search, asked, pattern, automaton) if first else None
     if of_all_values is not None and of_all_values.status is not Status.UNKNOWN:
         return of_all_values
-    searched = _searched(search, asked, pattern, automaton)
+    try:
+        searched = _searched(search, asked, pattern, automaton)
+    except NotReplayed as problem:
+        searched = search.verdict(str(asked), Status.UNKNOWN, str(problem), search.watched)
     if automaton.within is not None and searched.status is Status.HOLDS:
         reason = (
             f"It comes in every fair run, but how soon a search cannot say, as it has no durations: whether within "
@@ -143,9 +146,7 @@ def _violated(
 ) -> Verdict:
     """The verdict on a run that refutes a property, or on which a claim has no value."""
     shown = tuple(dict.fromkeys(name for claim in automaton.claims for name in claim.variables))
-    witness = witness_along(
-        space, finding.path, finding.number, loop=finding.loop, further=finding.further, shown=shown
-    )
+    witness = witness_along(space, finding.path, loop=finding.loop, further=finding.further, shown=shown)
     if finding.kind == "fault":
         reason = (
             f"A claim has no value in state '{_state(space, finding)}': {finding.told} "

@@ -5,10 +5,12 @@ from __future__ import annotations
 from wfsim.exploration.domains import END
 from wfsim.model.elements import Variable
 from wfsim.model.values import ValueType
+from wfsim.semantics.program import Program
 from wfsim.verification.workflows.conditions.comparison import order
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.truths import Truth
-from wfsim.verification.workflows.symbolic.markers import Markers
+from wfsim.verification.workflows.symbolic.dues import Dues
+from wfsim.verification.workflows.symbolic.places import Places
 
 PLACE = "@clock"
 """Where an instance keeps the time of its last step."""
@@ -24,12 +26,16 @@ class Clock:
         Their terms; the first comes from outside, the second is that of `PLACE`.
     marker
         The text that stands for the time of the step.
+    dues
+        When timers are due.
     """
 
-    def __init__(self, symbols: Symbols, markers: Markers) -> None:
+    def __init__(self, program: Program, symbols: Symbols, places: Places, *, through: bool) -> None:
         self.now = symbols.of_variable("?now", _TIME, null=False)
         self.before = symbols.of_variable(PLACE, _TIME, null=False)
-        self.marker = markers.put("now", self.now)
+        self.marker = places.markers.put("now", self.now)
+        places.terms[PLACE] = self.before
+        self.dues = Dues(program, self.now.cases[0], symbols, places.terms, through=through)
 
     @property
     def passes(self) -> Truth:

@@ -19,6 +19,7 @@ from typing import Any
 
 import z3
 
+from wfsim.exploration.domains import END
 from wfsim.semantics.program import Program
 from wfsim.semantics.snapshot import Snapshot, region_states
 from wfsim.verification.nets.limits import Limits
@@ -31,16 +32,21 @@ from wfsim.verification.workflows.runs import Finding
 from wfsim.verification.workflows.space import WorkflowSpace
 from wfsim.verification.workflows.symbolic.admission import keeps
 from wfsim.verification.workflows.symbolic.clock import PLACE
+from wfsim.verification.workflows.symbolic.dues import running
 from wfsim.verification.workflows.symbolic.elimination import atoms_of, without_inputs
 from wfsim.verification.workflows.symbolic.induction import Decided, Induction
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import Arrow
+from wfsim.verification.workflows.told import NotReplayed, in_time
 
 ROUNDS = 6
 """How often formulas are taken one step further back before what they leave out is looked at."""
 
 TRIES = 4
 """How many states that may be lost are looked at."""
+
+LATE = constant(END)
+"""When a state is asked whether it can complete: what can be done then can be done at any time before, by waiting."""
 
 ASKED = 1_000_000
 """Units of work for the question whether a formula is always true."""
@@ -102,7 +108,7 @@ class Completion:
 
     def _widen(self, location: int) -> None:
         ways = []
-        always = self.induction.lemmas.get(location, True)
+        always = self.induction.lasting.get(location, True)
         for k in self.induction.leaving.get(location, ()):
             arrow = self.system.arrows[k]
             after = self.able.get(arrow.target, False)
@@ -150,7 +156,7 @@ class Completion:
         if fact is True:
             return True
         solver = z3.Solver()
-        lemma = self.induction.lemmas.get(location, True)
+        lemma = self.induction.lasting.get(location, True)
         solver.add(*self.system.space.symbols.known, both(lemma, opposite(fact)))
         return bool(solved(solver, self.limits, most=ASKED) == z3.unsat)
 
@@ -162,6 +168,8 @@ class Completion:
             able = self.able.get(arrow.target, False)
             if arrow.target not in undecided or able is True:
                 continue
+            if self.system.space.clock is not None:
+                arrow = replace(arrow, move=replace(arrow.move, writes={**arrow.move.writes, PLACE: LATE}))
             # A list without items is done within the step (M4.5): nobody is ever there with one.
             passed = either(*(self._before(empty, arrow) for empty in self._empty(arrow.target)))
             before = opposite(either(self._before(able, arrow), passed))
@@ -180,7 +188,13 @@ class Completion:
         space = self.system.space
         snapshot = line.snapshots[number]
         control = (snapshot[0], *_named(line.program, snapshot))
-        values = line.instance(number).variables
+        at = line.instance(number)
+        if space.clock is not None:
+            try:
+                *_, (at, _, _) = in_time(line, line.path_to(number))
+            except NotReplayed:
+                return False
+        values = at.variables
         try:
             held = {
                 space.places.of_variable(k): constant(values[name])
@@ -190,7 +204,8 @@ class Completion:
         except NotTaken:
             return False
         if space.clock is not None:
-            held[PLACE] = constant(line.instance(number).time)
+            held[PLACE] = LATE
+            held |= {place: constant(due) for place, _, due, _ in running(at)}
         starts = [arrow for location in self.open for arrow in self._beginning(location, control, held)]
         system = copy.copy(self.system)
         reached = {arrow.target for arrow in starts}
@@ -225,7 +240,7 @@ class Completion:
         # The list of a `for_each` is whichever it may be there.
         writes = {place: held.get(place, space.places.terms[place]) for place in arrow.move.writes}
         start = Arrow(-1, location, replace(arrow.move, guard=True, writes=writes), fits)
-        told = self._before(self.induction.lemmas.get(location, True), start)
+        told = self._before(self.induction.lasting.get(location, True), start)
         # What is not expressed is left out.
         fits = fits if told is False else both(fits, told)
         if fits is not False:

@@ -135,9 +135,9 @@ class SymbolicHost:
         if asked.role == "condition":
             self._answer_condition(term, answer)
         elif asked.role == "duration":
-            self._answer_time(term, ("integer", "number"), LONGEST_SECONDS, answer)
+            self._answer_time(term, ("integer", "number"), LONGEST_SECONDS, answer, seconds=True)
         elif asked.role == "moment":
-            self._answer_time(term, ("integer",), LATEST, answer)
+            self._answer_time(term, ("integer",), LATEST, answer, seconds=False)
         elif asked.role == "value":
             if target is not None:
                 # A list that is gone through is no null, but for forgetting the one before.
@@ -235,8 +235,10 @@ class SymbolicHost:
         else:
             self._fault(kinds[chosen - 2], answer)
 
-    def _answer_time(self, term: Term, kinds_of_time: tuple[str, ...], latest: int, answer: Cell) -> None:
-        """A duration or a point in time, of which it matters only whether it is one (M6.2, M6.5)."""
+    def _answer_time(
+        self, term: Term, kinds_of_time: tuple[str, ...], latest: int, answer: Cell, *, seconds: bool
+    ) -> None:
+        """A duration or a point in time: whether it is one (M6.2, M6.5), and where the clock is read which."""
         inside: list[Truth] = []
         outside: list[Truth] = []
         for case in term.cases:
@@ -249,8 +251,11 @@ class SymbolicHost:
         kinds = list(term.faults)
         other = opposite(either(*inside, *outside, term.fault))
         chosen = self._choose([either(*inside), either(*outside), other, *term.faults.values()])
-        if chosen < 2:
-            set_whole(answer, INTEGER, 1 - 2 * chosen)
+        if chosen == 0:
+            whole = 1 if self.clock is None else self.clock.dues.put(term, seconds=seconds)
+            set_whole(answer, INTEGER, whole)
+        elif chosen == 1:
+            set_whole(answer, INTEGER, -1)
         elif chosen == 2:
             set_null(answer)
         else:

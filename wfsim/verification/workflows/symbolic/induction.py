@@ -198,6 +198,8 @@ class Induction:
             kept = (keeps(primed[name], term) for name, term in arrow.move.writes.items())
             self.facts.append(both(arrow.guard, *kept))
         self.lemmas: dict[int, Truth] = {}
+        self.lasting: dict[int, Truth] = {}
+        """Those of the lemmas that stay true while time passes."""
         self._guessed = Lemmas(system, [*self._constants(telling)], held or {})
         self.told: list[Any] = []
         """What was asked of the functions that were given (M14.6): from then on the question is about these."""
@@ -256,6 +258,7 @@ class Induction:
         """Find the lemmas, unless they are known; where time is up, the next question goes on from there."""
         if not self.lemmas:
             self.lemmas = self._guessed.found(limits)
+            self.lasting = self._guessed.lasting if self.lemmas else {}
 
     def _leading_there(self) -> set[int]:
         """The arrows after which a refuting one may still come, and the refuting ones."""
@@ -452,6 +455,8 @@ class Induction:
         named = [node.value for tree in trees for node in walk(tree) if isinstance(node, Literal)]
         for variable in self.system.space.declared.values():
             named += [variable.initial, variable.shape.minimum, variable.shape.maximum]
+        if self.system.space.clock is not None:
+            named += [length for each in self.system.space.clock.dues.lengths.values() for length in each]
         for value in named:
             if type(value) is int:
                 found |= {value - 1, value, value + 1}

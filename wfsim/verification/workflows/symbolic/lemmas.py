@@ -24,6 +24,7 @@ from wfsim.verification.workflows.conditions.terms import Case, Term
 from wfsim.verification.workflows.conditions.truths import Truth, both, either, opposite
 from wfsim.verification.workflows.symbolic.admission import keeps
 from wfsim.verification.workflows.symbolic.clock import PLACE
+from wfsim.verification.workflows.symbolic.dues import DUE
 from wfsim.verification.workflows.symbolic.solving import solved
 from wfsim.verification.workflows.symbolic.system import REFUTED, Arrow, System
 
@@ -69,16 +70,17 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Below:
-    """That an integer is at most another one; where one of them is none, nothing."""
+    """That an integer is at most another one, or `by` less; where one of them is none, nothing."""
 
     place: str
     other: str
+    by: int = 0
 
     def fact(self, terms: Mapping[str, Term]) -> Truth:
         """What it says of terms in these places."""
         pairs = itertools.product(terms[self.place].cases, terms[self.other].cases)
         whole = [(a, b) for a, b in pairs if a.kind == b.kind == "integer"]
-        return both(*(either(opposite(both(a.guard, b.guard)), _at_most(a.value, b.value)) for a, b in whole))
+        return both(*(either(opposite(both(a.guard, b.guard)), _at_most(a.value + self.by, b.value)) for a, b in whole))
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,10 @@ class Lemmas:
         whole = [
             name
             for name, term in self.places.items()
-            if name.startswith(("@cell", PLACE)) and term.kind("integer") is not False
+            if name.startswith(("@cell", PLACE, DUE)) and term.kind("integer") is not False
         ]
+        clock = self.system.space.clock
+        lengths = {} if clock is None else clock.dues.lengths
         found: dict[int, list[Guess]] = {}
         for arrow in self.system.arrows:
             writes = arrow.move.writes
@@ -169,6 +173,9 @@ class Lemmas:
             ]
             guesses += [NotNull(name) for name in writes if self.places[name].null is not False]
             guesses += [Below(one, other) for one, other in itertools.permutations(here, 2)]
+            guesses += [
+                Below(name, due, by) for due in here for name in here if due != name for by in lengths.get(due, ())
+            ]
             for name in held.keys() & writes.keys():
                 guesses += stays(name, self.places[name], held[name])
             found[arrow.target] = guesses
@@ -189,6 +196,14 @@ class Lemmas:
                 following = self._leaving.get(arrow.target, ())
                 self._waiting |= dict.fromkeys(j for j in following if self.system.arrows[j].target != REFUTED)
         return {location: both(*map(self._of_places, guesses)) for location, guesses in self.left.items()}
+
+    @property
+    def lasting(self) -> dict[int, Truth]:
+        """What of it stays true while time passes: nothing that the clock would have to stay below."""
+        return {
+            location: both(*(self._of_places(each) for each in guesses if not _limits_clock(each)))
+            for location, guesses in self.left.items()
+        }
 
     def _of_places(self, guess: Guess) -> Truth:
         # Guesses are made once, so each keeps its number.
@@ -219,6 +234,10 @@ class Lemmas:
             facts = left if len(left) < len(facts) else []
         self.left[arrow.target] = [guess for guess, _ in facts]
         return True
+
+
+def _limits_clock(guess: Guess) -> bool:
+    return (isinstance(guess, Below | Stays) or (isinstance(guess, AtLeast) and guess.most)) and guess.place == PLACE
 
 
 def _true(model: z3.ModelRef, fact: Truth) -> bool:

@@ -17,6 +17,7 @@ from wfsim.verification.workflows.symbolic.completion import Completion
 from wfsim.verification.workflows.symbolic.induction import MOST_LOCATIONS, Decided, Induction, at_most
 from wfsim.verification.workflows.symbolic.space import Move, SymbolicSpace
 from wfsim.verification.workflows.symbolic.system import System
+from wfsim.verification.workflows.told import replays
 
 _UNWATCHED = Automaton((), lambda state, _: state)
 
@@ -99,6 +100,8 @@ class Reaching:
         refuting: dict[int, Truth] = {k: True for k, arrow in enumerate(arrows) if does(arrow.move, what)}
 
         def judge(line: WorkflowSpace, path: list[Edge]) -> Finding | None:
-            return Finding("moment", path, line.n_states - 1) if did(line, what) else None
+            # It is not followed when every timer is due.
+            found = did(line, what) and replays(line, path)
+            return Finding("moment", path, line.n_states - 1) if found else None
 
         return self._induction.run(refuting, judge, limits)

@@ -19,7 +19,6 @@ from wfsim.model.operations import Operation
 from wfsim.model.uses import declared_variables, uses, writes
 from wfsim.model.values import ValueType
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import R_STATE_ENTERED, R_TRANSITION
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
@@ -29,7 +28,7 @@ from wfsim.verification.workflows.conditions.looking import looks
 from wfsim.verification.workflows.conditions.symbols import Symbols
 from wfsim.verification.workflows.conditions.terms import Term
 from wfsim.verification.workflows.conditions.truths import Truth, both
-from wfsim.verification.workflows.edges import Edge
+from wfsim.verification.workflows.edges import Edge, done_in
 from wfsim.verification.workflows.successors import Successors
 from wfsim.verification.workflows.symbolic.clock import PLACE, Clock
 from wfsim.verification.workflows.symbolic.host import SymbolicHost
@@ -128,8 +127,7 @@ class SymbolicSpace:
         self.places = Places(self.declared, self.markers, self.symbols)
         self.clock: Clock | None = None
         if any(NOW in names(use.tree) for use in uses(workflow)):
-            self.clock = Clock(self.symbols, self.markers)
-            self.places.terms[PLACE] = self.clock.before
+            self.clock = Clock(self.program, self.symbols, self.places, through=bool(self.through))
         self.host = SymbolicHost(self.program, self.declared, self.markers, self.symbols, self.clock)
         types = returned(counted, self.through)
         self._outside = MarkedValues(self.program, self.declared, domains, self.markers, self.symbols, types)
@@ -156,16 +154,20 @@ class SymbolicSpace:
         at = -1
         while at < len(self.snapshots):
             found = self.starts if at < 0 else self.edges[at]
-            under_way = [] if at < 0 else self.watched.begin(self.instance(at))
+            before = None if at < 0 else self.instance(at)
+            under_way = [] if before is None else self.watched.begin(before)
             for stimulus, answers, instance, output in self._successors.of(None if at < 0 else self.snapshots[at]):
                 said, through = self.watched.guard(under_way, stimulus, instance)
-                passes = self.clock.passes if self.clock is not None and at >= 0 else True
-                guard = both(*self.host.path, said, passes)
+                in_time: Truth = True
+                if self.clock is not None and before is not None:
+                    in_time = both(self.clock.passes, self.clock.dues.due(stimulus))
+                guard = both(*self.host.path, said, in_time)
                 if guard is False:
                     continue
                 writes = self.places.settle(instance)
                 if self.clock is not None:
-                    writes[PLACE] = self.clock.now
+                    known = 0 if before is None else before.me.timer_ids
+                    writes |= {PLACE: self.clock.now, **self.clock.dues.settle(instance, known)}
                 snapshot = take_snapshot(instance)
                 target = numbers.setdefault(snapshot, len(self.snapshots))
                 if target == len(self.snapshots):
@@ -182,10 +184,7 @@ class SymbolicSpace:
 
     def _done(self, output: Output) -> tuple[frozenset[int], frozenset[int]]:
         """The transitions that a step commits, and the states that it enters."""
-        committed = [record for record in output.records if record.kind == R_TRANSITION]
-        entered = [record.state for record in output.records if record.kind == R_STATE_ENTERED]
-        entered += [record.to_state for record in committed if record.to_state >= 0]
-        taken = [record.transition for record in committed]
+        taken, entered = done_in(output)
         return frozenset(map(self._rows.__getitem__, taken)), frozenset(map(self._rows.__getitem__, entered))
 
     def _stop(self, reason: str) -> None:
@@ -204,6 +203,7 @@ class SymbolicSpace:
             or self.host.opened
             or self._outside.opened
             or read_of_a_pattern(self.workflow)
+            or ("" if self.clock is None else self.clock.dues.untold)
         )
 
     @property
