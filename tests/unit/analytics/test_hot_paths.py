@@ -228,7 +228,7 @@ def test_a_family_shows_the_workflow_that_was_run_or_the_one_asked_for() -> None
         "inputs": {"id": {"unique": 1}, "parcels": ["a", "b"]},
         "workflows": {
             "parcel": {"activities": {"mail": {"result": "r"}}},
-            "check": {"events": {"look": [{"event": "seen"}]}},
+            "check": {"events": {"look": [{"event": "seen", "delay": "1s"}]}},
         },
     }
     history = simulate(catalogue.get("order"), Scenario.model_validate(plan), catalogue=catalogue, replications=2)
