@@ -115,6 +115,7 @@ def test_it_is_opened_edited_and_undone_in_the_editor(example: Example) -> None:
     assert editing.workflow.initial_state == "renamed_here"
     editing.undo()
     assert editing.workflow == example.workflow
+    editing.end()
 
 
 @each

@@ -54,6 +54,9 @@ class Asked:
             If the process has ended, or could not be begun.
         """
         with self._lock:
+            if outdated():
+                # By the time that the one before has its answers, nobody may want any.
+                return
             process = self._running()
             assert process.stdin is not None
             assert process.stdout is not None

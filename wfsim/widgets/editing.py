@@ -168,6 +168,10 @@ class Editing:
         self._judge.wait()
         return self.judged
 
+    def end(self) -> None:
+        """Judge nothing any more: nobody looks at it."""
+        self._judge.end()
+
     # --- what is done ----------------------------------------------------------------------------
 
     def do(self, operation: str, **values: Any) -> str:

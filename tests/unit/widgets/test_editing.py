@@ -582,3 +582,19 @@ def test_a_transition_is_set_off_at_a_time_and_keeps_that_until_told_otherwise()
     assert editing.said == "set the trigger of a → b to at 2031-01-01T00:00:00Z"
     editing.set_trigger("transition:3", after="2h")
     assert str(editing.workflow.transitions[2]) == "a → b after 2h"
+
+
+def test_who_wants_to_know_nothing_any_more_keeps_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who waits until another is answered, nor an editor that has ended."""
+    asked = Asked()
+    assert list(asked.ask(wf.dumps(wf.new("minimal")), lambda: True)) == []
+    assert asked._process is None
+    editing = Editing()
+    editing.wait()
+    editing.end()
+    questions: list[object] = []
+    monkeypatch.setattr(Asked, "ask", lambda *given: questions.append(given) or iter(()))
+    editing.add_state("another")
+    editing.wait()
+    assert editing.stale
+    assert questions == []
