@@ -222,25 +222,24 @@ def test_an_attempt_is_found_by_its_correlation_id(engine: Any, clock: ManualClo
         engine.execution("nonsense")
 
 
+KEYED = """\
+name: keyed
+initial_state: open
+variables: {key: {input: true}}
+events: {end: {}}
+states: [{name: open}, {name: over, is_terminal: true}]
+transitions: [{from: open, event: end, to: over}]
+correlation: {key: context.key}
+"""
+
+
 def test_a_key_that_an_open_instance_has_is_taken(engine: Any) -> None:
-    engine.publish(
-        wf.loads(
-            """
-            name: kept
-            initial_state: open
-            variables: {key: {input: true}}
-            events: {end: {}}
-            states: [{name: open}, {name: over, is_terminal: true}]
-            transitions: [{from: open, event: end, to: over}]
-            correlation: {key: context.key}
-            """
-        )
-    )
-    engine.start("kept", {"key": "K-1"}, id="first")
+    engine.publish(wf.loads(KEYED))
+    engine.start("keyed", {"key": "K-1"}, id="first")
     with pytest.raises(CorrelationTaken, match="'first'"):
-        engine.start("kept", {"key": "K-1"})
+        engine.start("keyed", {"key": "K-1"})
     engine.send("first", "end")
-    assert engine.start("kept", {"key": "K-1"}).state == "open"
+    assert engine.start("keyed", {"key": "K-1"}).state == "open"
 
 
 def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
@@ -262,19 +261,7 @@ def test_lists_come_by_pages_and_are_searched(engine: Any) -> None:
 
 
 def test_open_instances_are_found_by_their_correlation_key(engine: Any) -> None:
-    engine.publish(
-        wf.loads(
-            """
-            name: keyed
-            initial_state: open
-            variables: {key: {input: true}}
-            events: {end: {}}
-            states: [{name: open}, {name: over, is_terminal: true}]
-            transitions: [{from: open, event: end, to: over}]
-            correlation: {key: context.key}
-            """
-        )
-    )
+    engine.publish(wf.loads(KEYED))
     for name, key in (("one", 5), ("two", 5.5), ("three", True), ("four", "5"), ("five", "A 7")):
         engine.start("keyed", {"key": key}, id=name)
     for key, wanted in ((5, "one"), (5.0, "one"), (5.5, "two"), (True, "three"), ("5", "four"), ("A 7", "five")):

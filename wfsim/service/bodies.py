@@ -462,9 +462,6 @@ class Completed(Body):
     answer: str
 
 
-# --- others --------------------------------------------------------------------------------------
-
-
 # --- webhooks ------------------------------------------------------------------------------------
 
 Names = Annotated[list[Name] | None, Field(min_length=1, max_length=1_000)]
@@ -543,6 +540,9 @@ class Repeated(Body):
     """How many messages are sent again."""
 
     repeated: int
+
+
+# --- drawing -------------------------------------------------------------------------------------
 
 
 class GraphNode(Body):

@@ -6,14 +6,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from tests.postgres import Server, serving
+from tests.postgres import Server
 from tests.unit.runtime.test_workers import order
 from wfsim.errors import EngineError
 from wfsim.runtime import backup
@@ -37,12 +36,6 @@ from wfsim.runtime.tables import (
 from wfsim.runtime.upgrading import NEWEST
 from wfsim.service.keys import Keys, Role
 from wfsim.service.ledger import Ledger
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
 
 
 class Place:

@@ -6,33 +6,17 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import POOLED, order
 from wfsim.errors import EngineError
 from wfsim.runtime.doctor import Diagnosis, Finding, diagnose
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import ATTEMPTS, DEFINITIONS, DELIVERIES, DUE, INSTANCES, LEAVING, SCHEMA_VERSION, WORKERS
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def wrong(found: Diagnosis) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.postgres import Server, serving
+from tests.postgres import Server
 from tests.unit.runtime.test_workers import order
 from wfsim.runtime.engine import Engine
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.rows import Busy
 from wfsim.runtime.stimuli import free_name
 from wfsim.runtime.tables import DUE, RECORDS
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def until_somebody_waits(engine: Engine) -> None:

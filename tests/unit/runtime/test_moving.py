@@ -5,34 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 import wfsim as wf
-from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import order
 from wfsim.errors import EngineError, WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.runtime import moving
 from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import DUE, INSTANCES
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def newer(version: str = "2.0.0") -> Workflow:

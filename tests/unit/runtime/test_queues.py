@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from tests.postgres import Server, serving
+from tests.postgres import Server
 from wfsim.errors import EngineError
 from wfsim.history.replay import replay_all
 from wfsim.model.workflow import Workflow
@@ -47,20 +45,6 @@ ORDER: dict[str, Any] = {
 
 def order() -> Workflow:
     return Workflow.model_validate(ORDER)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def test_an_order_runs_and_its_history_replays(address: str) -> None:

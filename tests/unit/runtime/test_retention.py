@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 
 import wfsim as wf
-from tests.postgres import Server, serving
 from tests.unit.runtime.test_workers import order
 from tests.unit.semantics.test_rules_15_moving import CHILD, PARENT
 from wfsim.errors import EngineError
@@ -27,20 +25,6 @@ from wfsim.runtime.opening import open_engine
 from wfsim.runtime.tables import DUE, INSTANCES, LEAVING, RECORDS, SEEN
 from wfsim.service.keys import Keys, Role
 from wfsim.service.ledger import Ledger
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def fill(engine: Engine, n: int) -> None:

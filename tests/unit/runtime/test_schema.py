@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.postgres import Server, serving
 from tests.unit.runtime.test_queues import order
 from wfsim.errors import EngineError
 from wfsim.runtime import schema
@@ -32,20 +30,6 @@ from wfsim.runtime.tables import (
     SCHEMA_VERSION,
 )
 from wfsim.runtime.upgrading import NEWEST, stored_version, upgrade
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found
 
 
 def connected(address: str) -> sa.Engine:

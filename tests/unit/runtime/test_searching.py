@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.postgres import Server, serving
 from wfsim.errors import WfsimError
 from wfsim.model.workflow import Workflow
 from wfsim.model.yaml_io import loads
@@ -42,12 +41,6 @@ transitions:
     to: over
     pre_actions: [{action_type: set_variable, parameters: {name: paid, value: "${true}"}}]
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

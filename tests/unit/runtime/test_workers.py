@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.postgres import Server, serving
+from tests.postgres import Server
 from tests.unit.runtime.test_queues import ORDER
 from wfsim.errors import EngineError
 from wfsim.model.workflow import Workflow
@@ -45,12 +45,6 @@ def order(**changes: Any) -> Workflow:
 
 
 POOLED = {"charge": {"pool": "cashiers", "retry_policy": {"max_attempts": 3, "initial_interval": "10ms"}}}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
 
 
 class Worker:
