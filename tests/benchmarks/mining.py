@@ -54,7 +54,7 @@ def measure() -> list[Measured]:
             }
             found = [Measured("events", len(log), "")]
             for what, (query, other) in asked.items():
-                mine = median(RUNS, lambda query=query: cpu_seconds(lambda: history.con.sql(query).fetchall()))
+                mine = median(RUNS, lambda query=query: cpu_seconds(lambda: history.sql(query).fetchall()))
                 theirs = median(RUNS, lambda other=other: cpu_seconds(other))
                 note = f"{mine * 1e3:.0f} ms, pm4py {theirs * 1e3:.0f} ms"
                 found.append(Measured(what, theirs / mine, "times", note))

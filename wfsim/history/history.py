@@ -27,7 +27,7 @@ from .moments import moment_of
 from .parquet import write_parquet
 from .questions import MAX_ROWS, MAX_SECONDS, Parameters, Result, asking, question, too_many
 from .runs import Run, runs_in
-from .views import name_records
+from .views import name_records, name_workflows
 from .working_time import business_hours_of, clock_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class History:
         self._closed = False
         self._naming = threading.Lock()
         # Of a file that is being written the writer makes the view, again and again.
-        self._has_names = live or part is not None
+        self._has_names = self._has_workflows = live or part is not None
         self._finalizer = weakref.finalize(self, _remove, self._con, self.path if temporary else None)
 
     # --- questions -------------------------------------------------------------------------------
@@ -578,7 +578,12 @@ class History:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A further connection to read with, which sees what this history holds; whoever asks for it closes it."""
         con = self.connection()
-        return opening.cursor(con) if self._part is None else self._part.cursor(con)
+        found = opening.cursor(con) if self._part is None else self._part.cursor(con)
+        with self._naming, reading(self.path):
+            if not self._has_workflows:
+                name_workflows(found)
+                self._has_workflows = True
+        return found
 
     def of_snapshot(self, folder: Path) -> History:
         """The same history as it lies in the folder of a snapshot, to be closed by whoever asks."""
@@ -593,7 +598,7 @@ class History:
         with self._naming, reading(self.path):
             if not self._has_names:
                 name_records(con)
-                self._has_names = True
+                self._has_names = self._has_workflows = True
         return con
 
     def close(self) -> None:

@@ -39,9 +39,10 @@ NEW = "(BLOCK_SIZE 65536)"
 A small history takes a quarter of the room that it has with DuckDB's own 256 KiB, a large one 15 % less.
 """
 _READ_ONLY = "(READ_ONLY)"
-TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main,views.clock'"
+TABLES_FIRST = "SET search_path = 'history.main,memory.main,views.main,views.clock,views.kept'"
 """For who writes: views of the tables' names stand before them otherwise."""
-_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main,views.clock'"
+_SEARCH_PATH = "SET search_path = 'memory.main,views.main,history.main,views.clock,views.kept'"
+_RANGED_PATH = "SET search_path = 'memory.main,views.main,views.ranged,history.main,views.clock,views.kept'"
 _LOCK = f"""
 SET max_temp_directory_size = '{_MAX_SPILLED}'; SET enable_external_access = false; SET lock_configuration = true
 """
@@ -99,7 +100,7 @@ def cursor(
     It sees what happened within some bounds, and measures durations with a clock.
     """
     found = con.cursor()
-    found.execute(_SEARCH_PATH)
+    found.execute(_RANGED_PATH if bounds or clock is not None else _SEARCH_PATH)
     set_variables(found, bounds or {})
     if clock is not None:
         clock.set(found)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wfsim.files import cache_root
 
 from .schema import SIDE_TABLES, TABLES, quoted
-from .views import VIEWS
+from .views import KEPT_VIEWS, VIEWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,5 +67,8 @@ def _make(file: Path) -> None:
 
 
 def _create(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("CREATE SCHEMA views.clock; SET search_path = 'views.main,history.main,views.clock'")
-    con.execute(";".join(VIEWS))
+    con.execute("CREATE SCHEMA views.clock; CREATE SCHEMA views.ranged; CREATE SCHEMA views.kept")
+    con.execute("SET search_path = 'views.kept,history.main'")
+    con.execute(";".join(KEPT_VIEWS))
+    con.execute("SET search_path = 'views.main,history.main,views.clock,views.kept'")
+    con.execute(";".join(text for text in VIEWS if text not in KEPT_VIEWS))

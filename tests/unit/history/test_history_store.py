@@ -203,6 +203,17 @@ def test_equal_definitions_share_a_run_and_others_get_their_own(program: Program
         assert replay_all(store.history())
 
 
+def test_a_workflow_that_comes_after_a_question_is_named_in_the_next(program: Program, tmp_path: Path) -> None:
+    asked = "SELECT external_id, workflow FROM durations ORDER BY 1"
+    with Store(tmp_path / "runs.duckdb") as store:
+        begin(store, program)
+        history = store.history()
+        assert history.sql(asked).fetchall() == [("one", "counter")]
+        other = compile_workflow(Workflow.model_validate(COUNTER | {"name": "other"}))
+        begin(store, other, "two")
+        assert history.sql(asked).fetchall() == [("one", "counter"), ("two", "other")]
+
+
 def test_threads_take_turns(program: Program, tmp_path: Path) -> None:
     with Store(tmp_path / "runs.duckdb") as store:
         failures: list[BaseException] = []

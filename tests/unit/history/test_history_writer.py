@@ -303,7 +303,7 @@ def test_append_adds_runs_and_refuse_refuses(make: Any, tmp_path: Path) -> None:
 def test_replications_are_runs_of_one_file() -> None:
     workflow = Workflow.model_validate(TINY)
     program = compile_workflow(workflow)
-    origin = Origin(seed=5, scenario="arrivals: []", params={"cases": 1})
+    origin = Origin(seed=5, scenario='{"arrivals": []}', params={"cases": 1})
     writer = HistoryWriter(None, program, origin=origin)
     for replication in range(3):
         if replication:
