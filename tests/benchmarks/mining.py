@@ -1,15 +1,21 @@
-"""What process mining asks of a log of a million events: views of a history against pm4py on a pandas table of it."""
+"""What process mining asks of a log of a million events: views of a history against pm4py on a pandas table of it.
+
+DuckDB uses both cores and pm4py one, so two ratios are told: of what the processor does, and of what people wait.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import statistics
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wfsim as wf
-from tests.benchmarks import Measured, cpu_seconds, median
+from tests.benchmarks import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +35,7 @@ FOLLOWS = "SELECT from_state, to_state, n FROM eventually_follows"
 
 
 def measure() -> list[Measured]:
-    """Processor time of pm4py over that of the view, both told the same log; what they count is compared."""
+    """Time of pm4py over that of the view, both told the same log, by turns; what they count is compared."""
     with contextlib.redirect_stdout(io.StringIO()):
         import pm4py
     workflow = wf.load(MODELS / "order_processing.yaml")
@@ -54,11 +60,24 @@ def measure() -> list[Measured]:
             }
             found = [Measured("events", len(log), "")]
             for what, (query, other) in asked.items():
-                mine = median(RUNS, lambda query=query: cpu_seconds(lambda: history.sql(query).fetchall()))
-                theirs = median(RUNS, lambda other=other: cpu_seconds(other))
-                note = f"{mine * 1e3:.0f} ms, pm4py {theirs * 1e3:.0f} ms"
-                found.append(Measured(what, theirs / mine, "times", note))
+                turns = [(*_times(partial(_asked, history, query)), *_times(other)) for _ in range(RUNS)]
+                cpu, wall, others, other_wall = map(statistics.median, zip(*turns))
+                note = f"{cpu * 1e3:.0f} ms, pm4py {others * 1e3:.0f} ms of processor time"
+                found.append(Measured(what, others / cpu, "times", note))
+                note = f"{wall * 1e3:.0f} ms, pm4py {other_wall * 1e3:.0f} ms"
+                found.append(Measured(f"{what}: by the clock", other_wall / wall, "times", note))
     return found
+
+
+def _asked(history: wf.History, query: str) -> None:
+    history.sql(query).fetchall()
+
+
+def _times(question: Callable[[], object]) -> tuple[float, float]:
+    """Of the processor, and by the clock, in seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    question()
+    return time.process_time() - cpu, time.perf_counter() - wall
 
 
 def _edges(history: wf.History, query: str) -> dict[tuple[str, str], int]:
