@@ -1,8 +1,8 @@
 """The built-in questions, asked of a workflow in a process of its own: `python -m wfsim.widgets.asked`.
 
-A solver in C that several threads share takes the process with it, and a search holds up whoever draws. So the editor's
-thread writes a line of JSON with a workflow and those beside it and reads a line for each answer, the last of which is
-`null`; `stop` leaves out the questions that are still to come.
+A search beside the page would hold up whoever draws, and what goes wrong in the solver, which is in C, would take the
+notebook with it. So the editor's thread writes a line of JSON with a workflow and those beside it and reads a line for
+each answer, the last of which is `null`; `stop` leaves out the questions that are still to come.
 """
 
 from __future__ import annotations

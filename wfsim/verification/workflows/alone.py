@@ -1,23 +1,36 @@
-"""The solver computes with nobody else at what is its own."""
+"""One thread at a time is at the solver; what others let go of meanwhile is given back when that does no harm.
+
+All terms are of one context of Z3, which must not be called by two threads at once. Counting references is an exception
+once it is told so: Python's collector runs in whichever thread happens to allocate, and objects end in any thread.
+"""
 
 from __future__ import annotations
 
-import gc
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import z3
+
+from wfsim.verification.nets.limits import Limits, OutOfTime
+
+z3.Z3_enable_concurrent_dec_ref(z3.main_ctx().ref())
+_TURN = threading.RLock()
+
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Python's collector stands still meanwhile.
+def alone(limits: Limits) -> Iterator[None]:
+    """The solver is this thread's, once no other one is at it.
 
-    It runs in whichever thread happens to allocate, and would free what the solver has left behind while the solver
-    computes in another: Z3 does not bear that, and takes the process with it.
+    Raises
+    ------
+    OutOfTime
+        If the time is over before.
     """
-    was = gc.isenabled()
-    gc.disable()
+    left = limits.seconds_left
+    if not _TURN.acquire(timeout=-1 if left is None else left):
+        raise OutOfTime("another thread had the solver")
     try:
         yield
     finally:
-        if was:
-            gc.enable()
+        _TURN.release()

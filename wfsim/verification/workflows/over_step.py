@@ -85,13 +85,16 @@ def _of_all_values(search: Search, ask: Callable[[Reaching], Answer]) -> Answer 
     """The answer for all values at once, or why there is none."""
     if not search.startable:
         return "no start was accepted."
+    from wfsim.verification.workflows.alone import alone
+
     try:
-        return ask(search.reaching)
+        with alone(search.limits):
+            return ask(search.reaching)
     except NotCovered as limit:
         return str(limit)
     except OutOfTime as over:
         end = "time was up" if search.limits.max_seconds is not None else WORK_IS_DONE
-        return f"{end} before {over}."
+        return f"{end} while {over}."
 
 
 def _grounds(search: Search, depth: int, *, complete: bool) -> dict[str, Any]:

@@ -80,12 +80,14 @@ def grows(workflow: Workflow) -> bool:
 
 def _of_all_values(search: Search, asked: Property, pattern: Pattern, automaton: Automaton) -> Verdict:
     """The verdict by bounded runs and induction, with values as terms."""
+    from wfsim.verification.workflows.alone import alone
     from wfsim.verification.workflows.symbolic.induction import decide
 
     anything = (*ASSUMPTIONS, *assumed(search.workflow, any_function=True))
     more: dict[str, Any] = {"assumptions": anything, "method": INDUCTION}
     try:
-        found = decide(search.symbolic, automaton, search.trees, search.limits)
+        with alone(search.limits):
+            found = decide(search.symbolic, automaton, search.trees, search.limits)
     except NotCovered as limit:
         return Verdict(Status.UNKNOWN, str(asked), str(limit), None, {}, **more)
     bound = {"depth": found.depth, "locations": found.locations}

@@ -12,7 +12,6 @@ from wfsim.model.elements import Variable
 from wfsim.model.expression_tree import Name, Whole
 from wfsim.model.expressions import to_text
 from wfsim.model.values import Value
-from wfsim.verification.workflows.alone import alone
 from wfsim.verification.workflows.conditions.choices import Choice, called
 from wfsim.verification.workflows.conditions.literals import NotTaken
 from wfsim.verification.workflows.conditions.looking import looks
@@ -66,8 +65,7 @@ class Formulas:
         solver = z3.Solver()
         solver.set("timeout", max(1, int(seconds * 1000)))
         solver.add(fact)
-        with alone():
-            status = solver.check()
+        status = solver.check()
         if status == z3.sat:
             return self._filled(self.symbols.values(solver.model()), solver.model()), ""
         reason = "" if status == z3.unsat else solver.reason_unknown()

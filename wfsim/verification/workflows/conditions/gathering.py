@@ -11,7 +11,6 @@ import z3
 from wfsim.model.expression_tree import Apply, Call, Expression, Field, Gather, Index, Template, walk
 from wfsim.model.parts import MOST_STEPS, TEXT_FUNCTIONS
 from wfsim.model.values import INDEX, LARGEST_VALUE, NULL, TYPE, Value, kind_of
-from wfsim.verification.workflows.alone import alone
 from wfsim.verification.workflows.conditions.comparison import matches
 from wfsim.verification.workflows.conditions.contents import Class, Counted
 from wfsim.verification.workflows.conditions.literals import NotTaken
@@ -180,9 +179,7 @@ def _alike(outcomes: Mapping[str, Truth], known: tuple[Any, ...]) -> str:
         solver = z3.Solver()
         solver.set("rlimit", DECIDING)
         solver.add(*known, when)
-        with alone():
-            found = solver.check()
-        if found != z3.unsat:
+        if solver.check() != z3.unsat:
             possible.append(outcome)
     if len(possible) != 1:
         raise NotTaken("it depends on more of the items than is counted")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from wfsim.arguments import expect, listed_in
 from wfsim.errors import OptionError
 from wfsim.model.workflow import Workflow
-from wfsim.verification.nets.limits import Limits
+from wfsim.verification.nets.limits import Limits, OutOfTime
 from wfsim.verification.verdict import Status
-from wfsim.verification.workflows.conditions.choices import choices
+from wfsim.verification.workflows.conditions.choices import Choice, choices
 from wfsim.verification.workflows.conditions.findings import Conditions, Finding, Kind
+
+if TYPE_CHECKING:
+    from wfsim.verification.workflows.conditions.asking import Asked
 
 
 def conditions(
@@ -71,21 +75,31 @@ def conditions_within(workflow: Workflow, kinds: Iterable[Kind], limits: Limits)
     found: list[Finding] = []
     all_choices = list(choices(workflow))
     n_questions = 0
-    if all_choices:
-        from wfsim.verification.workflows.conditions.asking import ask_choice
-
-        for k, choice in enumerate(all_choices):
-            if limits.late and limits.max_seconds and wanted:
-                rest = len(all_choices) - k
-                told = (
-                    f"max_seconds={limits.max_seconds:g} was over before this was asked about"
-                    + (f", and about {rest - 1:,} choices after it" if rest > 1 else "")
-                    + ". Raise it."
-                )
-                found.append(Finding(min(wanted, key=list(Kind).index), Status.UNKNOWN, choice.place, told))
-                break
-            asked = ask_choice(workflow, choice, wanted, limits)
-            found += asked.findings
-            n_questions += asked.n_questions
+    for k, choice in enumerate(all_choices):
+        over = bool(limits.late and limits.max_seconds and wanted)
+        asked = None if over else _asked(workflow, choice, wanted, limits)
+        if asked is None:
+            rest = len(all_choices) - k
+            told = (
+                f"max_seconds={limits.max_seconds:g} was over before this was asked about"
+                + (f", and about {rest - 1:,} choices after it" if rest > 1 else "")
+                + ". Raise it."
+            )
+            found.append(Finding(min(wanted, key=list(Kind).index), Status.UNKNOWN, choice.place, told))
+            break
+        found += asked.findings
+        n_questions += asked.n_questions
     n_conditions = sum(option.written is not None for choice in all_choices for option in choice.options)
     return Conditions(workflow, tuple(found), n_conditions, len(all_choices), n_questions)
+
+
+def _asked(workflow: Workflow, choice: Choice, kinds: frozenset[Kind], limits: Limits) -> Asked | None:
+    """What is found at a choice; `None` if another thread had the solver until the time was over."""
+    from wfsim.verification.workflows.alone import alone
+    from wfsim.verification.workflows.conditions.asking import ask_choice
+
+    try:
+        with alone(limits):
+            return ask_choice(workflow, choice, kinds, limits)
+    except OutOfTime:
+        return None

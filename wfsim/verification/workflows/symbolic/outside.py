@@ -15,7 +15,6 @@ from wfsim.model.elements import Variable
 from wfsim.model.shapes import Shape
 from wfsim.semantics.program import Program
 from wfsim.semantics.stimulus import Stimulus
-from wfsim.verification.workflows.alone import alone
 from wfsim.verification.workflows.candidates import Candidates
 from wfsim.verification.workflows.conditions.symbols import Symbols, admitted
 from wfsim.verification.workflows.symbolic.markers import Markers
@@ -109,8 +108,7 @@ class MarkedValues:
         solver.set("rlimit", FITTING)
         solver.add(*self.symbols.known, *facts)
         # Were there no such value, nothing would be possible any more, not even what does not wait for it.
-        with alone():
-            fits = all(shape == first for shape in shapes) and solver.check() == z3.sat
+        fits = all(shape == first for shape in shapes) and solver.check() == z3.sat
         if fits:
             self.symbols.known += facts
         if not (fits and told):

@@ -7,7 +7,6 @@ from typing import Any
 import z3
 
 from wfsim.verification.nets.limits import Limits
-from wfsim.verification.workflows.alone import alone
 
 ASKING = 2_000
 """Units of work for a question, beside what the solver counts; it counts some four units where one is."""
@@ -25,8 +24,7 @@ def solved(solver: z3.Solver, limits: Limits, *assumed: Any, most: int | None = 
     solver.set("timeout", max(1, min(milliseconds)))
     solver.set("rlimit", max(1, units) * _PER_UNIT)
     before = _count(solver)
-    with alone():
-        found = solver.check(*assumed)
+    found = solver.check(*assumed)
     counted = (_count(solver) - before) // _PER_UNIT
     limits.spend(ASKING + (max(units, counted) if found == z3.unknown else counted))
     return found
