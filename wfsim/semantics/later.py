@@ -47,8 +47,10 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             # numba's own type stubs do not know these options.
             import numba as untyped
 
+            from .pipeline import OPTIONS
+
             numba: Any = untyped
-            made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+            made = numba.njit(**OPTIONS, **options)(function)
             template = made.get_call_template
             # Else it would be compiled for each combination of sizes of integers with which it is called.
             made.get_call_template = lambda arguments, names: template(

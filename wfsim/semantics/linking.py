@@ -15,9 +15,10 @@ from typing import Any
 from weakref import WeakSet
 
 from numba import njit
-from numba.core import codegen, compiler_lock
+from numba.core import codegen, compiler_lock, ir
 
 from .machine_code import MachineCode
+from .pipeline import OPTIONS
 
 # numba's own type stubs do not know these options.
 _njit: Any = njit
@@ -26,6 +27,9 @@ _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
 _optimize_final_module = _Library._optimize_final_module
 _Codegen: Any = codegen.JITCPUCodegen
+_ir: Any = ir
+_LEAVES = frozenset({str, int, float, bool, type(None), _ir.Loc})
+"""What has no variables in it, and most of what is looked at."""
 _set_env = _Codegen.set_env
 _ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
@@ -53,11 +57,10 @@ def collecting() -> Iterator[None]:
 def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> MachineCode:
     """Compile a function for arguments of these types, with all that it calls."""
     global _root
-    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     # Its library is known by a name that no part has.
     root = FunctionType(function.__code__, function.__globals__)
     root.__qualname__ = f"root {function.__qualname__}"
-    dispatcher = _njit(**options)(root)
+    dispatcher = _njit(nogil=True, error_model="numpy", **OPTIONS)(root)
     with collecting():
         _root = root.__qualname__
         try:
@@ -123,6 +126,31 @@ def _optimize_root_once(library: Any) -> None:
     passes.run(library._final_module, builder)
 
 
+def variables_in(instruction: Any, value: Any) -> list[Any]:
+    """The same as numba's own, which takes three times as long, a tenth of the time to compile."""
+    kind = type(value)
+    if kind in _LEAVES:
+        return []
+    if kind is _ir.Var:
+        return [value]
+    if isinstance(value, _ir.Inst):
+        found: list[Any] = value.list_vars()
+        return found
+    if kind is dict:
+        value = value.values()
+    elif kind not in (list, tuple):
+        return []
+    found = []
+    for each in value:
+        kind = type(each)
+        if kind is _ir.Var:
+            found.append(each)
+        elif kind not in _LEAVES:
+            found += variables_in(instruction, each)
+    return found
+
+
 _Library.finalize = _finalize_or_collect
 _Library._optimize_final_module = _optimize_root_once
 _Codegen.set_env = _set_env_unless_collecting
+_ir.Inst._rec_list_vars = variables_in

@@ -6,11 +6,12 @@ sources; what is loaded needs no kernel function to be compiled, and no numba.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,17 @@ from typing import Any
 
 from . import entries, machine_code, speed
 from .machine_code import MachineCode
+
+
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """numba makes millions of objects and keeps most of them: to look through them as often as usual takes a tenth."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 class Root:
@@ -80,10 +92,11 @@ class Root:
 
         from .linking import compile_root
 
-        for module, names in self.modules.items():
-            for name, (room, kernel_name) in names.items():
-                setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
-        return compile_root(self.function, tuple(map(numba.typeof, arguments)))
+        with rarely_collected():
+            for module, names in self.modules.items():
+                for name, (room, kernel_name) in names.items():
+                    setattr(module, name, getattr(import_module(f"wfsim.semantics.compiled.{room}"), kernel_name))
+            return compile_root(self.function, tuple(map(numba.typeof, arguments)))
 
     def __call__(self, *arguments: Any) -> Any:
         return self.ready(arguments)(*arguments)

@@ -32,6 +32,7 @@ KERNEL_FILES = (
     "addresses.py",
     "bare.py",
     "linking.py",
+    "pipeline.py",
     "draws.py",
     "quantiles.py",
     "values.py",
@@ -231,6 +232,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     import numba as untyped
 
     from .linking import collecting
+    from .pipeline import OPTIONS
 
     numba: Any = untyped
     types = _types()
@@ -239,9 +241,11 @@ def kernel(function: Callable[..., Any]) -> Any:
         types[name] if name in types else types[str(parameter.annotation)]
         for name, parameter in signature.parameters.items()
     ]
-    options = {"nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     with collecting():
-        return numba.njit([types[str(signature.return_annotation)](*parameters)], **options)(function)
+        made = numba.njit(
+            [types[str(signature.return_annotation)](*parameters)], nogil=True, error_model="numpy", **OPTIONS
+        )
+        return made(function)
 
 
 def room_of(name: str) -> str:
