@@ -235,5 +235,10 @@ def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
     }
     kept = np.flatnonzero(is_made | (columns["retry_delay"] != NONE))
     table = rows.table(told[begins][kept], {name: column[kept] for name, column in columns.items()})
-    at = worked[kept]
-    return table.append_column("worker", source.take(arrow.numbers(at, at != NONE)))
+    at, known = worked[kept], worked[kept] != NONE
+    if not known.any():
+        import pyarrow as pa
+
+        # Arrow would load all of its functions for that, which takes as long as simulating a thousand orders.
+        return table.append_column("worker", pa.nulls(len(at), source.type))
+    return table.append_column("worker", source.take(arrow.numbers(at, known)))

@@ -7,7 +7,6 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfsim.errors import DefinitionError, NotCovered, ScenarioError
-from wfsim.exploration.workflow_witness import WorkflowWitness
 from wfsim.model.catalogue import Catalogue, as_catalogue
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
@@ -25,6 +24,7 @@ from .writer import HistoryWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.semantics.program import Program
     from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
     from wfsim.simulation.instances import RunSummary
@@ -105,12 +105,16 @@ def simulate(
     """
     if engine not in ENGINES:
         raise NotCovered(f"there is no engine {engine!r}. Engines: {', '.join(ENGINES)}.")
-    if isinstance(workflow, WorkflowWitness):
-        given = {"scenario": scenario, "catalogue": catalogue, "cases": cases, "horizon": horizon, "seed": seed}
-        for name, value in {**given, "replications": replications}.items():
-            if value is not None:
-                raise ScenarioError(f"a witness says all that happens: leave {name} out, or simulate the workflow.")
-        return _witnessed(workflow, into, log)
+    if not isinstance(workflow, Workflow):
+        # Here, as who simulates a workflow does without.
+        from wfsim.exploration.workflow_witness import WorkflowWitness
+
+        if isinstance(workflow, WorkflowWitness):
+            given = {"scenario": scenario, "catalogue": catalogue, "cases": cases, "horizon": horizon, "seed": seed}
+            for name, value in {**given, "replications": replications}.items():
+                if value is not None:
+                    raise ScenarioError(f"a witness says all that happens: leave {name} out, or simulate the workflow.")
+            return _witnessed(workflow, into, log)
     changes = {"cases": cases, "horizon": horizon, "seed": seed, "replications": replications}
     program, plan, notes = prepared(workflow, scenario, as_catalogue(catalogue), changes)
     with Progress("simulate", plan.replications, "runs", wanted=progress) as bar:
