@@ -363,7 +363,7 @@ class CompiledSimulation:
 
 
 def _compiling() -> None:
-    announce_compiling("the simulator", "half a minute to a minute")
+    announce_compiling("the simulator", "about half a minute")
 
 
 @contextmanager
