@@ -101,7 +101,7 @@ def test_who_has_no_time_to_wait_for_the_solver_says_so() -> None:
 # Without a word to Z3 that references are counted down elsewhere, this takes the process with it within a second.
 FREED_ELSEWHERE = """
 import queue, threading, z3
-import wfsim.verification.workflows.alone
+import wfsim.verification.workflows.conditions.literals
 left = queue.Queue(20)
 def let_go():
     while left.get() is not None:

@@ -1,7 +1,6 @@
-"""One thread at a time is at the solver; what others let go of meanwhile is given back when that does no harm.
+"""One thread at a time is at the solver: all terms are of one context of Z3, which two must not call at once.
 
-All terms are of one context of Z3, which must not be called by two threads at once. Counting references is an exception
-once it is told so: Python's collector runs in whichever thread happens to allocate, and objects end in any thread.
+That terms may end in any thread is said where they are made (`conditions.literals`).
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import z3
-
 from wfsim.verification.nets.limits import Limits, OutOfTime
 
-z3.Z3_enable_concurrent_dec_ref(z3.main_ctx().ref())
 _TURN = threading.RLock()
 
 

@@ -7,6 +7,10 @@ from typing import Any
 
 import z3
 
+# Terms end in any thread, also while another one is at the solver: Python's collector runs in whichever happens to
+# allocate. Without this word Z3 takes the process with it.
+z3.Z3_enable_concurrent_dec_ref(z3.main_ctx().ref())
+
 HIGHEST_SIGN = 0x2F000
 """Texts of the solver hold signs up to 0x2FFFF; the room above this stands for all signs above."""
 
