@@ -230,7 +230,8 @@ class ToldEngine:
 
 def may_wait(one: DueRow, other: DueRow) -> bool:
     """Whether the first entry of an instance may come after the second, which was made later (M7.3)."""
-    return {one.kind, other.kind} == {"letter", "returned"} and one.due == other.due
+    kinds = {one.kind, other.kind}
+    return "returned" in kinds and kinds <= {"letter", "returned"} and one.due == other.due
 
 
 def awaits(what: Happening) -> Which | None:
