@@ -116,3 +116,19 @@ def _programs() -> Path:
     if plain is None:
         pytest.fail("nothing can be tested on PostgreSQL: it is missing. Install it: apt install postgresql.")
     return Path(plain).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """PostgreSQL, begun by the first test of a module that needs it."""
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own, once in a file and once on the server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/runs.db"
+    found: str = request.getfixturevalue("server").address()
+    return found

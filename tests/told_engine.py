@@ -186,10 +186,9 @@ class ToldEngine:
             (entry,) = found
             held = turn.hold(target)
             ahead = due[: due.index(entry)]
-            assert held is None or held.instance.is_closed or all(may_wait(each, entry) for each in ahead), (
-                entry,
-                ahead,
-            )
+            if held is not None and not held.instance.is_closed:
+                went = receivers(turn.rows.records(target))
+                assert all(may_wait(each, entry, went) for each in ahead), (entry, ahead)
             self._take_place(turn, held, entry)
 
     def _return_overdue(self) -> None:
@@ -228,10 +227,19 @@ class ToldEngine:
                 assert held is None or held.instance.is_closed, entry
 
 
-def may_wait(one: DueRow, other: DueRow) -> bool:
+def receivers(records: Iterable[Record]) -> dict[int, tuple[object, object]]:
+    """To whom each message of an instance went, by its number: the receiver and its key."""
+    sent = (record.payload for record in records if record.kind == "message_sent")
+    return {each["message_id"]: (each.get("to"), each.get("key")) for each in sent}
+
+
+def may_wait(one: DueRow, other: DueRow, went: Mapping[int, tuple[object, object]]) -> bool:
     """Whether the first entry of an instance may come after the second, which was made later (M7.3)."""
-    kinds = {one.kind, other.kind}
-    return "returned" in kinds and kinds <= {"letter", "returned"} and one.due == other.due
+    if one.due != other.due:
+        return False
+    if one.kind == other.kind == "returned":
+        return went[one.body["number"]] != went[other.body["number"]]
+    return {one.kind, other.kind} == {"letter", "returned"}
 
 
 def awaits(what: Happening) -> Which | None:

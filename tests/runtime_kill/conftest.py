@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.postgres import address, server  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def _path_for_forks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import wfsim as wf
 from tests.answering import Asked, response
 from tests.answering import serving as receiving
 from tests.declared import LOCAL
-from tests.postgres import Server, serving
+from tests.postgres import Server
 from tests.runtime_kill.campaign import campaign
 from tests.runtime_kill.campaign_work import ANSWERS, ORDER, PARCEL, PLAN, acknowledged
 from tests.runtime_kill.invariants import applied, check_attempts, check_children, check_records
@@ -33,19 +32,6 @@ TIMES = max(2, KILLS // 4)
 NAMES = [f"o-{number}" for number in range(50 if KILLS >= 100 else 6)]
 TOLD = ["event_received", "timer_fired", "transition", "instance_closed"]
 """What a webhook is told of."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    return str(request.getfixturevalue("server").address())
 
 
 def left(engine: Engine) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -123,7 +123,8 @@ class Result:
     def __init__(self, history: Readable, asked: Question) -> None:
         self._history = history
         self._question = asked
-        self._columns: list[str] = self._bound()
+        with self._answer(0) as answer:
+            self._columns: list[str] = list(answer.columns)
 
     @property
     def columns(self) -> list[str]:
@@ -161,8 +162,7 @@ class Result:
         return polars.from_arrow(self.arrow())
 
     def _whole(self, how: str) -> Any:
-        most = self._question.max_rows
-        asked = self._question
+        asked, most = self._question, self._question.max_rows
         # Not by a relation, which DuckDB would bind once to make it, and again to answer it.
         with asking(self._history, asked.max_seconds) as con:
             found = getattr(con.execute(asked.text(None if most is None else most + 1), asked.params), how)()
@@ -175,23 +175,6 @@ class Result:
         asked, history = self._question, self._history
         with asking(history, asked.max_seconds) as con:
             yield con.sql(asked.text(limit), params=asked.params)
-
-    def _bound(self) -> list[str]:
-        """The columns. Nothing is read for that, so no transaction and nobody who watches the time is needed.
-
-        A plan is made at once, and `EXPLAIN ANALYZE` asks the question for it.
-        """
-        import duckdb
-
-        asked, history = self._question, self._history
-        if asked.explain:
-            with self._answer(0) as answer:
-                return list(answer.columns)
-        with closing(history.cursor()) as con:
-            try:
-                return list(con.sql(asked.text(0), params=asked.params).columns)
-            except duckdb.Error as error:
-                raise told(error, history.path) from None
 
     def __repr__(self) -> str:
         with self._answer(_SHOWN) as answer:

@@ -69,6 +69,6 @@ def _make(file: Path) -> None:
 def _create(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE SCHEMA views.clock; CREATE SCHEMA views.ranged; CREATE SCHEMA views.kept")
     con.execute("SET search_path = 'views.kept,history.main'")
-    con.execute(";".join(KEPT_VIEWS))
+    con.execute(";".join(KEPT_VIEWS.values()))
     con.execute("SET search_path = 'views.main,history.main,views.clock,views.kept'")
-    con.execute(";".join(text for text in VIEWS if text not in KEPT_VIEWS))
+    con.execute(";".join(text for text in VIEWS if text not in KEPT_VIEWS.values()))

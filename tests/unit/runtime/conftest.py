@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.postgres import Server, serving
+from tests.postgres import address, server  # noqa: F401
 from wfsim.runtime.clock import ManualClock
 
 
@@ -26,19 +25,3 @@ def _no_thread_left() -> Iterator[None]:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """PostgreSQL, begun by the first test of a module that needs it."""
-    with serving() as found:
-        yield found
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of its own, once in a file and once on the server."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/runs.db"
-    found: str = request.getfixturevalue("server").address()
-    return found

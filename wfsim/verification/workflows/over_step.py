@@ -83,10 +83,10 @@ def _in_time(space: WorkflowSpace, row: int, first: dict[int, tuple[int, Edge]])
 
 def _of_all_values(search: Search, ask: Callable[[Reaching], Answer]) -> Answer | str:
     """The answer for all values at once, or why there is none."""
-    if not search.startable:
-        return "no start was accepted."
     from wfsim.verification.workflows.alone import alone
 
+    if not search.startable:
+        return "no start was accepted."
     try:
         with alone(search.limits):
             return ask(search.reaching)
