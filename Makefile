@@ -16,7 +16,7 @@ install_in = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/
   --disable-pip-version-check)
 INSTALL := $(call install_in,$(VENV)) $(CONSTRAIN)
 
-.PHONY: help demo test frontend test-kills test-long test-hosts test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
+.PHONY: help demo test frontend test-ci test-kills test-long test-hosts test-wheel test-lowest fuzz coverage mutate constraints lab lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -33,27 +33,36 @@ HOSTS := tests/hosts
 PYTEST := $(BIN)/python -m pytest -p no:nbval
 
 # Where the surroundings forbid it, every process would compile every module anew, those of the tests twice.
-test coverage: export PYTHONDONTWRITEBYTECODE :=
+test test-ci coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # One lane compiles the kernels, if their cache is empty, while the other is at what does not need them.
-test: frontend  ## every test but for those of test-long
-	@mkdir -p build
-	@$(BIN)/python -m tests.compiled > build/compiled.log 2>&1 & compiling=$$!; \
-	trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex; \
+compile = mkdir -p build; $(BIN)/python -m tests.compiled > build/compiled.log 2>&1 & compiling=$$!; \
+  trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex
+compiled = wait $$compiling || { cat build/compiled.log; exit 1; }
+
+test: frontend  ## style, types and the tests of some six minutes, of every room and layer
+	@$(compile); \
 	$(MAKE) --no-print-directory lint; \
 	$(PYTEST) -n 2 --dist loadfile --doctest-modules --ignore wfsim/runtime/schema/env.py wfsim $(WAITING); \
-	wait $$compiling || { cat build/compiled.log; exit 1; }; \
+	$(compiled); \
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
 	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING) $(HOSTS)) tests
+
+# Those of killed processes are in test-kills.
+test-ci: frontend  ## what continuous integration runs beside `make test` (tests/ci.txt): another six minutes
+	@$(compile); \
+	$(PYTEST) -n 2 --dist loadfile -m ci tests/browser; \
+	$(compiled); \
+	$(PYTEST) -n 2 --dist worksteal -m ci $(addprefix --ignore=,$(WAITING) $(HOSTS)) tests
 
 frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have changed
 	@$(BIN)/python hatch_build.py tools
 
 test-kills: frontend  ## processes are killed while orders run (KILLS=400), and 200 simulated days of an engine
-	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' \
+	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m '' \
 	  tests/runtime_kill tests/property/test_simulated_engine.py::test_nothing_is_lost_and_nothing_happens_twice
 
-test-long: test-kills  ## the tests that `make test` leaves out because they take long (tests/long.txt): a quarter of an hour
+test-long: test-ci test-kills  ## all that `make test` leaves out (tests/ci.txt, tests/long.txt): some 25 minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill
 	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 
@@ -95,19 +104,19 @@ test-lowest:  ## the tests of what dependencies do, with the lowest versions tha
 	$(if $(UV),,build/lowest/venv/bin/python -m pip install --quiet --disable-pip-version-check uv)
 	$(or $(UV),build/lowest/venv/bin/uv) pip install --quiet --resolution lowest-direct \
 	  --python build/lowest/venv/bin/python -e '.[test-core]'
-	@build/lowest/venv/bin/python -m pytest $(LOWEST_COMPILED) > build/lowest/compiled.log 2>&1 & compiling=$$!; \
+	@build/lowest/venv/bin/python -m pytest -m 'not long' $(LOWEST_COMPILED) > build/lowest/compiled.log 2>&1 & compiling=$$!; \
 	trap "kill $$compiling 2>/dev/null || true" EXIT; set -e; \
-	build/lowest/venv/bin/python -m pytest $(LOWEST) $(NOT_LOWEST); \
+	build/lowest/venv/bin/python -m pytest -m 'not long' $(LOWEST) $(NOT_LOWEST); \
 	wait $$compiling || { cat build/lowest/compiled.log; exit 1; }; \
 	tail -n 1 build/lowest/compiled.log
 
 fuzz: $(TEST_STAMP)  ## random tests with fifteen times as many cases, new ones every time; takes an hour or more
-	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal -m 'long or not long' \
+	WFSIM_FUZZ=$(or $(TIMES),15) $(BIN)/python -m pytest -n 2 --dist worksteal -m '' \
 	  tests/property tests/differential tests/unit
 
 coverage: frontend  ## which lines the tests reach, and which they do not
 	$(BIN)/python -m coverage erase
-	$(PYTEST) -n 2 --dist worksteal -m 'long or not long' --cov --cov-report= --ignore=$(HOSTS) tests
+	$(PYTEST) -n 2 --dist worksteal -m '' --cov --cov-report= --ignore=$(HOSTS) tests
 	$(BIN)/python -m coverage report
 	$(BIN)/python -m coverage html
 

@@ -1,4 +1,4 @@
-"""Which tests `make test` leaves to `make test-long`, besides those that say so of themselves."""
+"""Which tests `make test` leaves to `make test-ci` and `make test-long`, besides those that say so of themselves."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-LONG = Path(__file__).with_name("long.txt")
+LISTS = {mark: Path(__file__).with_name(f"{mark}.txt") for mark in ("long", "ci")}
 
 
-def long_tests() -> list[str]:
-    """The tests named in `long.txt`, which `python -m tests.durations` writes."""
-    return [line for line in LONG.read_text().splitlines() if line]
+def listed(mark: str) -> list[str]:
+    """The tests that have a mark as its file names them, which `python -m tests.durations` writes."""
+    return [line for line in LISTS[mark].read_text().splitlines() if line]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them before those with the mark are left out."""
-    named = set(long_tests())
+    """Mark them before those with a mark are left out."""
+    marks = {name: mark for mark in LISTS for name in listed(mark)}
     for item in items:
-        if item.nodeid in named:
-            item.add_marker(pytest.mark.long)
+        if item.nodeid in marks:
+            item.add_marker(marks[item.nodeid])
