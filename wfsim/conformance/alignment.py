@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,14 @@ from .search import search
 from .variants import Move, Variant
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from wfsim.drawing.graph import Direction
     from wfsim.drawing.picture import Picture
 
-    from .search import Step
-
-    _Aligned = tuple[list[Step] | None, int]
+    _Aligned = tuple[NDArray[np.int64] | None, int]
 
 MAX_MARKINGS = 20_000
 MAX_STATES = 1_000_000
@@ -277,9 +278,10 @@ class Alignments:
 
 
 _VARIANTS = """
-SELECT v.states, count(*) FROM cases c JOIN variants_seen v ON v.path_hash = c.path_hash
-WHERE c.closed IS NOT NULL AND c.workflow = 0 AND c.parent_case IS NULL
-GROUP BY v.states ORDER BY count(*) DESC, v.states
+SELECT v.states, c.cases FROM (
+    SELECT path_hash, count(*) AS cases FROM cases
+    WHERE closed IS NOT NULL AND workflow = 0 AND parent_case IS NULL GROUP BY path_hash
+) c JOIN variants_seen v ON v.path_hash = c.path_hash ORDER BY c.cases DESC, v.states
 """
 _CASES = """
 SELECT c.run, c."case", c.external_id, v.states FROM cases c JOIN variants_seen v ON v.path_hash = c.path_hash
@@ -363,7 +365,8 @@ def align(
         aligned = dict(zip(order, graph.align([coded[trace] for trace in order], until)))
         shortest = graph.shortest
     workflow = model if isinstance(model, Workflow) else None
-    variants = (_variant(behaviour, trace, cases, aligned.get(trace, (None, 0))) for trace, cases in traces.items())
+    moves = _Moves(behaviour)
+    variants = (_variant(moves, trace, cases, aligned.get(trace, (None, 0))) for trace, cases in traces.items())
     return Alignments(
         behaviour, tuple(variants), shortest // DEVIATION, log if isinstance(log, History) else None, workflow
     )
@@ -372,7 +375,8 @@ def align(
 def _traces_of(log: Any) -> dict[tuple[str, ...], int]:
     """The different traces, with how many cases have each."""
     if isinstance(log, History):
-        return {tuple(states): n for states, n in log.sql(_VARIANTS, max_rows=None).fetchall()}
+        with closing(log.cursor()) as con:
+            return {tuple(states): n for states, n in con.execute(_VARIANTS).fetchall()}
     found: dict[tuple[str, ...], int] = {}
     what = "align takes a History, traces as lists of activities, or a mapping from traces to numbers"
     if isinstance(log, str) or not isinstance(log, Iterable):
@@ -392,6 +396,8 @@ def _searched(
     behaviour: Behaviour, traces: Mapping[tuple[str, ...], Sequence[int]], max_states: int, until: float
 ) -> tuple[dict[tuple[str, ...], _Aligned], int]:
     """Steps and cost of each trace, in the time there is, and what the cheapest way through the model costs."""
+    import numpy as np
+
     costs = [1 if code < 0 else DEVIATION for code in behaviour.codes]
     limits: dict[str, Any] = {"costs": costs, "log_cost": DEVIATION, "max_states": max_states}
     shortest = search(behaviour, [], until=math.inf, **limits)
@@ -405,19 +411,37 @@ def _searched(
         if time.monotonic() >= until:
             break
         each = search(behaviour, coded, until=until, **limits)
-        found[trace] = each.steps, each.cost
+        found[trace] = None if each.steps is None else np.array(each.steps, np.int64).reshape(-1, 3), each.cost
     return found, shortest.cost
 
 
-def _variant(behaviour: Behaviour, trace: tuple[str, ...], cases: int, aligned: _Aligned) -> Variant:
+class _Moves(dict[tuple[Any, ...], Move]):
+    """The moves of steps; traces share them, as the same step is made by many."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+
+    def of(self, trace: Sequence[str], steps: NDArray[np.int64]) -> tuple[Move, ...]:
+        """The moves of one trace, by rows of kind, events before it and net transition."""
+        return tuple(
+            [
+                self[trace[step[1]], step[1]] if step[0] == kernel.LOG_MOVE else self[step]
+                for step in zip(*steps.T.tolist())
+            ]
+        )
+
+    def __missing__(self, key: tuple[Any, ...]) -> Move:
+        if len(key) == 2:
+            move = Move(key[0], None, None, key[1])
+        else:
+            kind, position, transition = key
+            expected = self._behaviour.shown[transition]
+            seen = expected if kind == kernel.SYNCHRONOUS else None
+            move = Move(seen, expected, self._behaviour.net.transitions[transition], position)
+        self[key] = move
+        return move
+
+
+def _variant(moves: _Moves, trace: tuple[str, ...], cases: int, aligned: _Aligned) -> Variant:
     steps, cost = aligned
-    moves = None if steps is None else tuple(_move(behaviour, trace, step) for step in steps)
-    return Variant(trace, cases, cost, moves)
-
-
-def _move(behaviour: Behaviour, trace: Sequence[str], step: Step) -> Move:
-    kind, position, transition = step
-    if kind == kernel.LOG_MOVE:
-        return Move(trace[position], None, None, position)
-    seen = trace[position] if kind == kernel.SYNCHRONOUS else None
-    return Move(seen, behaviour.shown[transition], behaviour.net.transitions[transition], position)
+    return Variant(trace, cases, cost, None if steps is None else moves.of(trace, steps))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .search import Step
-
     Numbers = NDArray[np.int64]
 
 _MOVES = 1 << 20
@@ -47,7 +45,8 @@ class Graph:
 
         edges = edges.copy()
         silent = edges[:, kernel.ACTIVITY] < 0
-        self._transitions = edges[:, kernel.COST].tolist()
+        # One further for moves of the log alone, whose edge is -1.
+        self._transitions: Numbers = np.append(edges[:, kernel.COST], -1)
         edges[:, kernel.COST] = np.where(silent, 1, DEVIATION)
         self._edges: Numbers = np.ascontiguousarray(edges)
         self._n = n
@@ -61,8 +60,10 @@ class Graph:
         # The empty trace: nothing but moves of the model.
         ((_, self.shortest),) = self.align([[]], float("inf"))
 
-    def align(self, traces: Sequence[Sequence[int]], until: float) -> list[tuple[list[Step], int]]:
+    def align(self, traces: Sequence[Sequence[int]], until: float) -> list[tuple[Numbers, int]]:
         """The steps of each trace, first first, and what they cost; fewer than there are traces if the time was up.
+
+        A row for each: kind of move, events before it, net transition (-1: none).
 
         Parameters
         ----------
@@ -84,8 +85,8 @@ class Graph:
             )
         room = [np.zeros((longest + 1, self._n), np.int64), *(np.zeros(self._n, np.int64) for _ in range(2))]
         results, ends = np.zeros(len(traces), np.int64), np.zeros(len(traces), np.int64)
-        moves = np.zeros((_MOVES, 3), np.int64)
-        told: list[tuple[list[Step], int]] = []
+        moves = np.zeros((min(_MOVES, 4 * len(flat) + 2 * self._n), 3), np.int64)
+        told: list[tuple[Numbers, int]] = []
         while len(told) < len(traces) and time.monotonic() < until:
             first = len(told)
             last = int(np.searchsorted(bounds, bounds[first] + _CALL // self._n, side="right"))
@@ -96,13 +97,12 @@ class Graph:
             )
             done = int(kernel.ALIGN.ready(given, _announce)(*given))
             begin = 0
+            written = moves[: ends[done - 1] if done > first else 0].copy()
+            written[:, kernel.EDGE] = self._transitions[written[:, kernel.EDGE]]
             for trace in range(first, done):
-                steps = [
-                    (kind, position, self._transitions[edge] if edge >= 0 else -1)
-                    for kind, position, edge in moves[begin : ends[trace]][::-1].tolist()
-                ]
-                told.append((steps, int(results[trace])))
-                begin = int(ends[trace])
+                end = int(ends[trace])
+                told.append((written[begin:end][::-1], int(results[trace])))
+                begin = end
             if done == first:
                 moves = np.zeros((2 * len(moves), 3), np.int64)
         return told
