@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conftest import LISTS, listed
 
-MOST = {"long": {"tests/browser/": 3.0, "": 0.35}, "ci": {"tests/browser/": 1.5, "": 0.2}}
+MOST = {"long": {"tests/browser/": 3.0, "": 0.35}, "ci": {"tests/browser/": 1.5, "": 0.15}}
 """Seconds that a test may take and have no mark, by where it lies."""
 WORTH = 3.0
 """Seconds that a test may take which is the quickest of several."""
