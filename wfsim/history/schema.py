@@ -16,7 +16,7 @@ from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
 if TYPE_CHECKING:
     import os
 
-FORMAT = 6
+FORMAT = 7
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
