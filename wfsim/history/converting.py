@@ -122,14 +122,9 @@ def _check(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def _grows(con: duckdb.DuckDBPyConnection, source: str) -> bool:
-    """Whether there are real runs, or none yet, so that more is added."""
-    return con.execute(f"SELECT coalesce(bool_or(source = 'runtime'), true) FROM {source}.runs").fetchall() == [(True,)]
-
-
 def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
     """All tables of the database `history`, which is of this format; what is a view where more is added follows."""
-    grows = _grows(con, "history")
+    grows = schema.grows(con, "history")
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES))
     for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall():
@@ -140,7 +135,7 @@ def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _convert(con: duckdb.DuckDBPyConnection) -> None:
-    grows = _grows(con, "old")
+    grows = schema.grows(con, "old")
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES) + schema.FIRST_ROWS)
     old = dict(con.execute(_COLUMNS).fetchall())

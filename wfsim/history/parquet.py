@@ -68,7 +68,7 @@ def _write(con: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
 
     order = "" if name not in ("records", "cases") else f' ORDER BY run, "case"{", seq" if name == "records" else ""}'
     # What a simulation wrote lies so; to sort it again would take the most of the time.
-    grown = con.execute("SELECT coalesce(bool_or(source = 'runtime'), true) FROM runs").fetchall() == [(True,)]
+    grown = schema.grows(con, "history.main")
     # Parquet's own JSON would be another type to some readers.
     columns = "* REPLACE (params::VARCHAR AS params)" if name == "runs" else "*"
     rows = f"SELECT {columns} FROM history.main.{name}{order if grown else ''}"

@@ -16,6 +16,8 @@ from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
 if TYPE_CHECKING:
     import os
 
+    import duckdb
+
 FORMAT = 7
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
@@ -189,3 +191,9 @@ CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
 CREATE UNIQUE INDEX metadata_place ON metadata_rows (run, "case", seq);
 """
 """What a file has that grows append by append; a simulated history lies sorted instead."""
+
+
+def grows(con: duckdb.DuckDBPyConnection, database: str) -> bool:
+    """Whether a history has real runs, or none yet, so that more is added to it."""
+    told = con.execute(f"SELECT coalesce(bool_or(source = 'runtime'), true) FROM {database}.runs").fetchall()
+    return told == [(True,)]

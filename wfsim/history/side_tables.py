@@ -42,7 +42,8 @@ STAY_COLUMNS: tuple[tuple[str, str], ...] = (
 """Of `stay_rows`: target, event, transition and edge where a transition ended the stay.
 
 Stays of one run have the same `edge` if, and only if, they have the same region, state, target and event: DuckDB counts
-by one small number in half of the time that it takes by four. What it is says nothing else; in a view it is a large one.
+by one small number in half of the time that it takes by four. Which number it is says nothing; in a view it is a large
+one.
 """
 
 ATTEMPT_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -80,7 +81,8 @@ def stay_rows(records: str) -> str:
     of 128 bits, which needs to know of no other stay; `numbered` makes it that of a table.
     """
     # Codes take 31 bits each, so the event that is none is no code.
-    codes = " | ".join(f"({name}::HUGEINT << {bits})" for name, bits in (("region", 96), ("state", 64), ("to_state", 32)))
+    parts = {"region": 96, "state": 64, "to_state": 32}
+    codes = " | ".join(f"({name}::HUGEINT << {bits})" for name, bits in parts.items())
     return f"""
 WITH left_by AS (
     SELECT run, "case", workflow, region, state, if(kind = {R_TRANSITION}, to_state, NULL) AS to_state,

@@ -28,8 +28,8 @@ from .background import Background
 from .batch import Batch, Columns
 from .case_rows import Cases, Named, case_rows, variant_rows
 from .codes import ProgramCodes, program_codes
-from .failures import cannot_write
 from .edges import Edges
+from .failures import cannot_write
 from .held import Held, Table
 from .history import History
 from .logged import Logged, columns_of, follow
@@ -408,9 +408,7 @@ class HistoryWriter:
         variants = variant_rows(fresh, self._paths)
         self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last, self._edges))
 
-    def _write_piece(
-        self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int, edges: Edges
-    ) -> None:
+    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int, edges: Edges) -> None:
         records = self._held.take(run, first, last)
         told = None if records is None else recorded(records, edges)
         piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
