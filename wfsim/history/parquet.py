@@ -72,9 +72,9 @@ def _write(con: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
     # Parquet's own JSON would be another type to some readers.
     columns = "* REPLACE (params::VARCHAR AS params)" if name == "runs" else "*"
     rows = f"SELECT {columns} FROM history.main.{name}{order if grown else ''}"
-    # There it is a view, and its edges are numbers that Parquet has not.
     if grown and name == "stay_rows":
-        rows = numbered(rows)
+        # There it is a view, in which edges are no numbers.
+        rows = numbered("SELECT * EXCLUDE (edge) FROM history.main.stay_rows")
     reader = con.sql(rows).to_arrow_reader(_ROWS)
     n = 0
     with pq.ParquetWriter(_file(folder, name), reader.schema, compression="zstd") as writer:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS
 
-from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
+from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows, with_edges
 
 if TYPE_CHECKING:
     import os
@@ -172,7 +172,7 @@ CREATE TABLE attempt_rows ({columns_of(ATTEMPT_COLUMNS)});
 """Beside `TABLES`, of what is written once, case by case as a whole."""
 
 SIDE_VIEWS = f"""
-CREATE VIEW stay_rows ({names_of(STAY_COLUMNS)}) AS {stay_rows("records")};
+CREATE VIEW stay_rows ({names_of(STAY_COLUMNS)}) AS {with_edges(stay_rows("records"))};
 CREATE VIEW attempt_rows ({names_of(ATTEMPT_COLUMNS)}) AS {attempt_rows("records")};
 """
 """In their place, where records are still added to cases."""

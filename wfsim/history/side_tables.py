@@ -42,8 +42,8 @@ STAY_COLUMNS: tuple[tuple[str, str], ...] = (
 """Of `stay_rows`: target, event, transition and edge where a transition ended the stay.
 
 Stays of one run have the same `edge` if, and only if, they have the same region, state, target and event: DuckDB counts
-by one small number in half of the time that it takes by four. Which number it is says nothing; in a view it is a large
-one.
+by one small number in half of the time that it takes by four. Which number it is says nothing. In a view it is the four
+themselves, as a struct.
 """
 
 ATTEMPT_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -70,25 +70,20 @@ ATTEMPT_COLUMNS: tuple[tuple[str, str], ...] = (
 CASE_ENDS = ("last_time", "closed", "status", "outcome", "final_state")
 """Columns of `cases` that follow from its records: all but the first are null while it is open."""
 
-_NO_EVENT = 2**32 - 1
 _ENDS = f"({R_ACTIVITY_SUCCEEDED}, {R_ACTIVITY_FAILED}, {R_ATTEMPT_TIMED_OUT}, {R_ACTIVITY_CANCELLED})"
 
 
 def stay_rows(records: str) -> str:
     """Query for the stays that some records tell of, in the order (run, case, entered_seq).
 
-    Where no record ends a stay, the closing does (inner regions after `failed`), or nothing yet. The edge is a number
-    of 128 bits, which needs to know of no other stay; `numbered` makes it that of a table.
+    Where no record ends a stay, the closing does (inner regions after `failed`), or nothing yet. Edges are put on by
+    `numbered`, or by `with_edges`.
     """
-    # Codes take 31 bits each, so the event that is none is no code.
-    parts = {"region": 96, "state": 64, "to_state": 32}
-    codes = " | ".join(f"({name}::HUGEINT << {bits})" for name, bits in parts.items())
     return f"""
 WITH left_by AS (
     SELECT run, "case", workflow, region, state, if(kind = {R_TRANSITION}, to_state, NULL) AS to_state,
         if(kind = {R_TRANSITION}, event, NULL) AS event, if(kind = {R_TRANSITION}, transition, NULL) AS transition,
-        entered_seq, seq AS left_seq, time - dwell AS entered, time AS left_at,
-        if(kind = {R_TRANSITION}, {codes} | coalesce(event, {_NO_EVENT}), NULL) AS edge
+        entered_seq, seq AS left_seq, time - dwell AS entered, time AS left_at
     FROM {records} WHERE dwell IS NOT NULL
 ),
 entering AS (
@@ -103,16 +98,23 @@ closings AS (SELECT run, "case", seq, time FROM {records} WHERE kind = {R_INSTAN
 FROM left_by
 UNION ALL
 SELECT e.run, e."case", e.workflow, e.region, e.state, NULL, NULL, NULL, e.seq, c.seq, e.time,
-    coalesce(c.time, {FOREVER}), NULL
+    coalesce(c.time, {FOREVER})
 FROM unfinished e ASOF LEFT JOIN closings c ON c.run = e.run AND c."case" = e."case" AND c.seq >= e.seq
 ORDER BY run, "case", entered_seq
 """
 
 
 def numbered(stays: str) -> str:
-    """Query for the same stays, in their order, with edges as small integers, which each run counts from 0."""
-    number = "if(edge IS NULL, NULL, dense_rank() OVER (PARTITION BY run ORDER BY edge NULLS LAST) - 1)::INTEGER"
-    return f'SELECT * REPLACE ({number} AS edge) FROM ({stays}) ORDER BY run, "case", entered_seq'
+    """Query for stays with their edges, in their order, for a table: small integers, which each run counts from 0."""
+    rank = "dense_rank() OVER (PARTITION BY run ORDER BY to_state IS NULL, region, state, to_state, event) - 1"
+    number = f"if(to_state IS NULL, NULL, {rank})::INTEGER"
+    return f'SELECT *, {number} AS edge FROM ({stays}) ORDER BY run, "case", entered_seq'
+
+
+def with_edges(stays: str) -> str:
+    """Query for stays with their edges, for a view: the four codes as one, as that needs to know of no other stay."""
+    # Behind all else, so that what sorts stays does not take it along.
+    return f"SELECT *, if(to_state IS NULL, NULL, struct_pack(region, state, to_state, event)) AS edge FROM ({stays})"
 
 
 def case_ends(records: str) -> str:

@@ -139,7 +139,7 @@ WITH edges AS (
     SELECT run, workflow, any_value(region) AS region, any_value(state) AS state, any_value(to_state) AS to_state,
         any_value(event) AS event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
         quantile_cont(dwell, [0.5, 0.95]) AS q
-    FROM (SELECT *, business_time(entered, left_at) AS dwell FROM stay_rows WHERE edge IS NOT NULL)
+    FROM (SELECT *, business_time(entered, left_at) AS dwell FROM stay_rows WHERE to_state IS NOT NULL)
     GROUP BY run, workflow, edge
     UNION ALL
     SELECT run, workflow, region, state, to_state, event, n, dwell, NULL FROM edge_totals
