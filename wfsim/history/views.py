@@ -131,8 +131,8 @@ LEFT JOIN region_names g ON g.code = y.region
 LEFT JOIN state_names s ON s.code = y.state
 """
 
-# One quantile_cont with a list: values are kept and selected once. By the number of the edge, as one small integer is
-# grouped in half of the time that its four columns take, which are the same in all of its rows.
+# One quantile_cont with a list: values are kept and selected once. By the edge, one small integer, as that takes half
+# of the time that its four columns do, which are the same in all of its rows.
 DFG = """
 CREATE VIEW dfg AS
 WITH edges AS (
