@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.random_cases import cases
-from tests.sides import check_sides
+from tests.sides import check_edges, check_sides
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
 from wfsim.history.runs import definition_of, workflow_of
@@ -250,6 +250,7 @@ def test_a_store_that_is_reopened_before_each_append_holds_the_same(
             store.append(places[case], instance, output, expected_version=output.records[0].seq - 1)
         live = store.history()
         assert live.digest == simulated.digest
+        check_edges(live)
         for query in ("SELECT * FROM history", "SELECT * FROM stays ORDER BY ALL", "FROM outcomes", "FROM hot_paths"):
             assert live.sql(query).fetchall() == simulated.sql(query).fetchall(), query
         store.close()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.random_cases import cases
-from tests.sides import check_sides
+from tests.sides import check_edges, check_sides
 from tests.strategies import families, workflows
 from wfsim.history.case import Case
 from wfsim.history.history import History
@@ -62,6 +62,7 @@ def test_the_histories_of_random_scenarios_replay_exactly_and_repeat(all_of_them
         assert (report.n_cases, report.n_records) == (CASES * len(all_of_them), len(history))
         assert len(history) >= report.n_cases
         check_sides(history)
+        check_edges(history.between("10m", "30m"))
         digest = history.digest
     with simulated(all_of_them) as again:
         assert again.digest == digest

@@ -6,7 +6,8 @@ columns is worked out:
 
 - 2 and 3 had values as rows of a table `record_values`, and names of timers by their place in a table `timers`;
 - 2 to 4 had neither stays nor attempts, and cases did not tell how they ended;
-- 2 to 5 had nothing of what senders gave beside stimuli.
+- 2 to 5 had nothing of what senders gave beside stimuli;
+- 2 to 6 did not number the edges by which stays ended.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from . import opening, schema
 from .failures import cannot_open, cannot_write
 from .history import History
 from .parquet import attach_parquet
-from .side_tables import CASE_ENDS, attempt_rows, case_ends, stay_rows
+from .side_tables import CASE_ENDS, attempt_rows, case_ends, numbered, stay_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,14 +122,9 @@ def _check(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
 
 
-def _grows(con: duckdb.DuckDBPyConnection, source: str) -> bool:
-    """Whether there are real runs, to which more is added."""
-    return con.execute(f"SELECT count(*) FROM {source}.runs WHERE source = 'runtime'").fetchall() != [(0,)]
-
-
 def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
     """All tables of the database `history`, which is of this format; what is a view where more is added follows."""
-    grows = _grows(con, "history")
+    grows = schema.grows(con, "history")
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES))
     for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall():
@@ -139,7 +135,7 @@ def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _convert(con: duckdb.DuckDBPyConnection) -> None:
-    grows = _grows(con, "old")
+    grows = schema.grows(con, "old")
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES) + schema.FIRST_ROWS)
     old = dict(con.execute(_COLUMNS).fetchall())
@@ -163,7 +159,8 @@ def _convert(con: duckdb.DuckDBPyConnection) -> None:
     if grows:
         con.execute(schema.INDEXES)
     else:
-        con.execute(f"INSERT INTO stay_rows {stay_rows('records')}; INSERT INTO attempt_rows {attempt_rows('records')}")
+        con.execute(f"INSERT INTO stay_rows {numbered(stay_rows('records'))}")
+        con.execute(f"INSERT INTO attempt_rows {attempt_rows('records')}")
     con.execute("COMMIT; CHECKPOINT target; USE memory; DETACH target")
 
 

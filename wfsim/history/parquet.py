@@ -17,6 +17,7 @@ from wfsim.errors import HistoryError, listed
 from . import schema
 from .failures import cannot_write
 from .schema import quoted
+from .side_tables import numbered
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,10 +68,14 @@ def _write(con: duckdb.DuckDBPyConnection, name: str, folder: Path) -> int:
 
     order = "" if name not in ("records", "cases") else f' ORDER BY run, "case"{", seq" if name == "records" else ""}'
     # What a simulation wrote lies so; to sort it again would take the most of the time.
-    grown = con.execute("SELECT count(*) FROM runs WHERE source = 'runtime'").fetchall() != [(0,)]
+    grown = schema.grows(con, "history.main")
     # Parquet's own JSON would be another type to some readers.
     columns = "* REPLACE (params::VARCHAR AS params)" if name == "runs" else "*"
-    reader = con.sql(f"SELECT {columns} FROM history.main.{name}{order if grown else ''}").to_arrow_reader(_ROWS)
+    rows = f"SELECT {columns} FROM history.main.{name}{order if grown else ''}"
+    if grown and name == "stay_rows":
+        # There it is a view, in which edges are no numbers.
+        rows = numbered("SELECT * EXCLUDE (edge) FROM history.main.stay_rows")
+    reader = con.sql(rows).to_arrow_reader(_ROWS)
     n = 0
     with pq.ParquetWriter(_file(folder, name), reader.schema, compression="zstd") as writer:
         for batch in reader:

@@ -11,7 +11,7 @@ from .side_tables import FOREVER
 
 FIRST = -FOREVER
 _DURATIONS = ", ".join(f"business_part({name}, time) AS {name}" for name in ("dwell", "wait", "service"))
-_OF_STAYS = ("to_state", "event", "transition", "left_seq")
+_OF_STAYS = ("to_state", "event", "transition", "left_seq", "edge")
 _OF_ATTEMPTS = ("ended_kind", "error_type", "ended_seq")
 _OF_CASES = ("status", "outcome", "final_state")
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS
 
-from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows
+from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows, with_edges
 
 if TYPE_CHECKING:
     import os
 
-FORMAT = 6
+    import duckdb
+
+FORMAT = 7
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -170,7 +172,7 @@ CREATE TABLE attempt_rows ({columns_of(ATTEMPT_COLUMNS)});
 """Beside `TABLES`, of what is written once, case by case as a whole."""
 
 SIDE_VIEWS = f"""
-CREATE VIEW stay_rows ({names_of(STAY_COLUMNS)}) AS {stay_rows("records")};
+CREATE VIEW stay_rows ({names_of(STAY_COLUMNS)}) AS {with_edges(stay_rows("records"))};
 CREATE VIEW attempt_rows ({names_of(ATTEMPT_COLUMNS)}) AS {attempt_rows("records")};
 """
 """In their place, where records are still added to cases."""
@@ -189,3 +191,9 @@ CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);
 CREATE UNIQUE INDEX metadata_place ON metadata_rows (run, "case", seq);
 """
 """What a file has that grows append by append; a simulated history lies sorted instead."""
+
+
+def grows(con: duckdb.DuckDBPyConnection, database: str) -> bool:
+    """Whether a history has real runs, or none yet, so that more is added to it."""
+    told = con.execute(f"SELECT coalesce(bool_or(source = 'runtime'), true) FROM {database}.runs").fetchall()
+    return told == [(True,)]

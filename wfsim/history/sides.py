@@ -26,6 +26,7 @@ from wfsim.semantics.codes import (
 
 from . import arrow
 from .batch import places
+from .edges import NONE
 from .side_tables import FOREVER
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from .edges import Edges
+
     Flags = NDArray[np.bool_]
     Places = NDArray[np.int64]
 
-NONE = -1
 _ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
 _ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *_ENDS)
 # Whole numbers, of no record below 0.
@@ -60,10 +62,13 @@ class Recorded:
     attempts: pa.Table
 
 
-def recorded(records: pa.Table) -> Recorded:
-    """Records of whole cases of one run, which come by (case, seq), with the stays and attempts that they tell of."""
+def recorded(records: pa.Table, edges: Edges) -> Recorded:
+    """Records of whole cases of one run, which come by (case, seq), with the stays and attempts that they tell of.
+
+    `edges` are those of the run, of which there may be more then.
+    """
     rows = _Rows(records)
-    return Recorded(records, _stays(rows), _attempts(rows, records["source"]))
+    return Recorded(records, _stays(rows, edges), _attempts(rows, records["source"]))
 
 
 def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
@@ -135,7 +140,7 @@ class _Rows:
         return pa.table(arrays | {name: arrow.numbers(column, column != NONE) for name, column in columns.items()})
 
 
-def _stays(rows: _Rows) -> pa.Table:
+def _stays(rows: _Rows, edges: Edges) -> pa.Table:
     """As `side_tables.stay_rows` has them."""
     import numpy as np
 
@@ -175,7 +180,9 @@ def _stays(rows: _Rows) -> pa.Table:
         "left_at": np.concatenate([rows["time"][leaves], left_at]),
     }
     order = np.argsort(places(rows.cases[at], entered_seq), kind="stable")
-    return rows.table(at[order], {name: column[order] for name, column in columns.items()})
+    columns = {name: column[order] for name, column in columns.items()}
+    columns["edge"] = edges.of(columns["region"], columns["state"], columns["to_state"], columns["event"])
+    return rows.table(at[order], columns)
 
 
 def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:

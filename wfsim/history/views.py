@@ -131,14 +131,16 @@ LEFT JOIN region_names g ON g.code = y.region
 LEFT JOIN state_names s ON s.code = y.state
 """
 
-# One quantile_cont with a list: values are kept and selected once.
+# One quantile_cont with a list: values are kept and selected once. By the edge, one small integer, as that takes half
+# of the time that its four columns do, which are the same in all of its rows.
 DFG = """
 CREATE VIEW dfg AS
 WITH edges AS (
-    SELECT run, workflow, region, state, to_state, event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
+    SELECT run, workflow, any_value(region) AS region, any_value(state) AS state, any_value(to_state) AS to_state,
+        any_value(event) AS event, count(*) AS n, sum(dwell)::BIGINT AS total_dwell,
         quantile_cont(dwell, [0.5, 0.95]) AS q
     FROM (SELECT *, business_time(entered, left_at) AS dwell FROM stay_rows WHERE to_state IS NOT NULL)
-    GROUP BY run, workflow, region, state, to_state, event
+    GROUP BY run, workflow, edge
     UNION ALL
     SELECT run, workflow, region, state, to_state, event, n, dwell, NULL FROM edge_totals
 )

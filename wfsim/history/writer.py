@@ -28,6 +28,7 @@ from .background import Background
 from .batch import Batch, Columns
 from .case_rows import Cases, Named, case_rows, variant_rows
 from .codes import ProgramCodes, program_codes
+from .edges import Edges
 from .failures import cannot_write
 from .held import Held, Table
 from .history import History
@@ -196,6 +197,7 @@ class HistoryWriter:
         self._done = Cases.of({})
         self._first = 1
         self._nodes: list[int] = [EMPTY]
+        self._edges = Edges()
         self._n_waiting = 0
         self._member(program)
 
@@ -404,11 +406,11 @@ class HistoryWriter:
         self._written_paths.update(fresh)
         rows = case_rows(self._last_run, cases, self._named, numbers, self._paths)
         variants = variant_rows(fresh, self._paths)
-        self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last))
+        self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last, self._edges))
 
-    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int) -> None:
+    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int, edges: Edges) -> None:
         records = self._held.take(run, first, last)
-        told = None if records is None else recorded(records)
+        told = None if records is None else recorded(records, edges)
         piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
         self._writing.do(partial(self._file.write, piece))
 

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 import wfsim as wf
+from tests.sides import check_sides
 from wfsim.errors import HistoryError
 from wfsim.history import schema
 from wfsim.history.converting import OLDEST
@@ -45,6 +46,7 @@ def test_a_simulation_of_an_older_format_is_what_the_same_simulation_is_today(tm
     with wf.convert_history(old, into) as converted, anew() as today:
         assert converted.path == into
         assert converted.digest == today.digest
+        check_sides(converted)
         for what in (*VIEWS, "(SELECT * EXCLUDE (payload), payload::VARCHAR FROM history)"):
             assert converted.sql(f"FROM {what}").fetchall() == today.sql(f"FROM {what}").fetchall(), what
     assert old.read_bytes() == before
@@ -73,6 +75,7 @@ def test_a_real_run_of_an_older_format_goes_on_where_it_stood(tmp_path: Path, nu
         case = store.case("p-1")
         assert case.replay().status == "completed"
         history = store.history()
+        check_sides(history)
         assert history.counts == {"completed/success": 1}
         assert [state for (state,) in history.sql("SELECT state FROM stays ORDER BY entered_seq").fetchall()] == [
             "packed",

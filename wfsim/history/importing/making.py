@@ -9,6 +9,7 @@ from wfsim.errors import HistoryError, did_you_mean, listed
 from wfsim.history import arrow
 from wfsim.history.case_rows import variant_rows
 from wfsim.history.codes import Codes
+from wfsim.history.edges import Edges
 from wfsim.history.paths import EMPTY, Paths
 from wfsim.history.sides import Recorded
 from wfsim.history.sorting import Piece
@@ -165,6 +166,7 @@ class _Batches:
             final,
         )
         self.paths = Paths()
+        self._edges = Edges()
         self._known: dict[bytes, tuple[NDArray[np.uint64], int]] = {}
         self._pairs = kind.pair and not kind.has_starts and bool(staging.found(f"{KEPT} AND {_BEGINS}")[0])
         self._started = self._starting()
@@ -197,7 +199,7 @@ class _Batches:
             executions = self._executions(rows, moments)
             self._count(rows, moments, executions)
             course = Course(moments, executions, first, self._final)
-            yield course.made(self._told(rows, moments, first, last), *self._hashes(course))
+            yield course.made(self._told(rows, moments, first, last), *self._hashes(course), self._edges)
 
     def _executions(self, rows: pa.Table, moments: Moments) -> Executions:
         if self._kind.has_starts:

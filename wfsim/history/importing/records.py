@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from wfsim.history import arrow, sorting
+from wfsim.history.edges import NONE
 from wfsim.history.schema import RECORD_COLUMNS
 from wfsim.history.side_tables import ATTEMPT_COLUMNS, FOREVER, STAY_COLUMNS
 from wfsim.semantics.codes import (
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from wfsim.history.edges import Edges
 
     from .pairing import Executions
     from .steps import Moments
@@ -114,11 +117,10 @@ class Course:
         for begin, end in pairwise(bounds):
             yield activity[begin:end]
 
-    def made(self, told: Told, hashes: NDArray[np.uint64], ends: Numbers) -> Made:
+    def made(self, told: Told, hashes: NDArray[np.uint64], ends: Numbers, edges: Edges) -> Made:
         """All tables; `hashes` are of the paths after each entering, `ends` are the paths of the cases, as numbers."""
-        return Made(
-            self._cases(told.names, hashes), ends, self._records(told, hashes), self._stays(), self._attempts(told)
-        )
+        stays, attempts = self._stays(edges), self._attempts(told)
+        return Made(self._cases(told.names, hashes), ends, self._records(told, hashes), stays, attempts)
 
     def _records(self, told: Told, hashes: NDArray[np.uint64]) -> pa.Table:
         import numpy as np
@@ -270,7 +272,7 @@ class Course:
         first = np.where(anchor == AT_START, 1, numbered.base[at] + numbered.own[at])
         return np.where(anchor == PLANNED, numbered.base[executions.planned] + 2, first + nth + 1)
 
-    def _stays(self) -> pa.Table:
+    def _stays(self, edges: Edges) -> pa.Table:
         """A stay for each entering, until the next one, the closing, or for ever."""
         import numpy as np
 
@@ -289,10 +291,12 @@ class Course:
             },
         )
         followed = np.flatnonzero(case[1:] == case[:-1])
+        state, to_state = moments.activity[entered[followed]], moments.activity[entered[followed + 1]]
         rows.put(
             followed,
             {
-                "to_state": moments.activity[entered[followed + 1]],
+                "to_state": to_state,
+                "edge": edges.of(np.zeros_like(state), state, to_state, np.full_like(state, NONE)),
                 "left_seq": seq[followed + 1],
                 "left_at": moments.time[entered[followed + 1]],
             },
