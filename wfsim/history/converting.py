@@ -1,4 +1,4 @@
-"""Histories of older formats, and those in Parquet, made anew as a DuckDB file of this format.
+"""Histories of older formats, files or folders, and those in Parquet, made anew as a DuckDB file of this format.
 
 Since format 2 a table has kept its columns' meaning, and names say what a code stands for. So a table is copied by the
 columns that both formats have, codes of the language's own words are given anew by name, and what follows from other
@@ -21,7 +21,7 @@ from wfsim.errors import HistoryError
 from . import opening, schema
 from .failures import cannot_open, cannot_write
 from .history import History
-from .parquet import attach_parquet
+from .parquet import attach_older, attach_parquet, contents_of
 from .side_tables import CASE_ENDS, attempt_rows, case_ends, numbered, stay_rows
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     Parameters
     ----------
     path
-        The old file, or the folder that `History.to_parquet` wrote.
+        The old file, or the folder that `History.to_parquet` wrote, in this format or an older one.
     into
         The file to make; nothing may be there.
 
@@ -88,17 +88,21 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     con = opening.connect()
     try:
         try:
-            if source.is_dir():
+            same = source.is_dir() and contents_of(source)[0] == schema.FORMAT
+            if same:
                 attach_parquet(con, source)
+            elif source.is_dir():
+                _check(contents_of(source)[0], source)
+                attach_older(con, source)
             else:
                 con.execute(f"ATTACH '{schema.quoted(source)}' AS old (READ_ONLY)")
-                _check(con, source)
+                _check(_format_of(con, source), source)
         except duckdb.Error as error:
             raise cannot_open(error, source) from None
         opening.remove(partial)
         try:
             con.execute(f"ATTACH '{schema.quoted(partial)}' AS target {opening.NEW}; USE target")
-            (_copy_all if source.is_dir() else _convert)(con)
+            (_copy_all if same else _convert)(con)
         except (duckdb.Error, OSError) as error:
             raise cannot_write(error, target, None) from None
     except BaseException:
@@ -110,11 +114,17 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     return History(target)
 
 
-def _check(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _format_of(con: duckdb.DuckDBPyConnection, path: Path) -> int:
     tables = {name for name, _ in con.execute(_COLUMNS).fetchall()}
     if not {"about", "records", "cases", "runs"} <= tables:
         raise HistoryError(f"{path}: this DuckDB file is not a history.")
     (found,) = con.execute("SELECT format FROM old.about").fetchall()[0]
+    return int(found)
+
+
+def _check(found: int, path: Path) -> None:
+    if found > schema.FORMAT:
+        raise HistoryError(f"{path}: {schema.told_format(found, path)}")
     if not OLDEST <= found < schema.FORMAT:
         raise HistoryError(
             f"{path}: written in format {found}. Formats {OLDEST} to {schema.FORMAT - 1} can be converted to "
@@ -210,7 +220,7 @@ def _copy(con: duckdb.DuckDBPyConnection, table: str, columns: list[str]) -> Non
     both = [name for (name,) in new if name in columns]
     told = "" if table != "runs" or "complete" in columns else ", true"
     into = _listed(both) + (", complete" if told else "")
-    con.execute(f"INSERT INTO {table} ({into}) SELECT {_listed(both)}{told} FROM old.{table} ORDER BY rowid")
+    con.execute(f"INSERT INTO {table} ({into}) SELECT {_listed(both)}{told} FROM old.{table}")
 
 
 def _listed(names: Iterable[str], before: str = "") -> str:

@@ -166,14 +166,7 @@ def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], 
         raise HistoryError(f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}.")
     (found,) = con.execute("SELECT format FROM about").fetchall()[0]
     if found != schema.FORMAT:
-        raise HistoryError(
-            f"{path}: written in format {found}, this version reads {schema.FORMAT}. "
-            + (
-                f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert`."
-                if found < schema.FORMAT
-                else "Read it with the version of wfsim that wrote it."
-            )
-        )
+        raise HistoryError(f"{path}: {schema.told_format(found, path)}")
 
 
 def _tables_of(con: duckdb.DuckDBPyConnection) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,11 @@ from .schema import quoted
 from .side_tables import numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import duckdb
 
+_NAME = re.compile(r"[a-z_]+")
 CONTENTS = "history.json"
 """What a folder says of itself; written last."""
 LARGE = ("records", "stay_rows", "attempt_rows", "cases", "snapshots", "metadata_rows")
@@ -96,25 +100,19 @@ def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """
     # What a collector calls the latest snapshot is another folder soon.
     folder = folder.resolve()
-    rows = _contents(folder)
+    found, rows = contents_of(folder)
+    if found != schema.FORMAT:
+        raise HistoryError(f"{folder}: {schema.told_format(found, folder)}")
     con.execute(f"ATTACH ':memory:' AS history; USE history; {schema.TABLES} {schema.SIDE_TABLES}")
     columns = {name: [tuple(each) for each in told] for name, told in con.execute(_COLUMNS).fetchall()}
-    lost = sorted(columns.keys() - rows.keys()) or [name for name in columns if not _file(folder, name).is_file()]
-    if lost:
-        raise HistoryError(f"{folder}: the files of these tables are missing: {listed(lost)}. Copy the whole folder.")
+    _expect_files(folder, columns, rows)
     for name, expected in columns.items():
-        source = f"read_parquet('{quoted(_file(folder, name))}')"
-        found = con.execute(f"DESCRIBE FROM {source}").fetchall()
-        if [tuple(each[:2]) for each in found] != expected:
+        source = _checked(con, folder, name, rows[name])
+        has = con.execute(f"DESCRIBE FROM {source}").fetchall()
+        if [tuple(each[:2]) for each in has] != expected:
             raise HistoryError(
                 f"{_file(folder, name)}: has not the columns of that table in format {schema.FORMAT}: "
-                f"{listed(f'{column} {kind}' for column, kind, *_ in found)}."
-            )
-        (n,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
-        if n != rows[name]:
-            raise HistoryError(
-                f"{_file(folder, name)}: has {n:,} rows, and {CONTENTS} says {rows[name]:,}. "
-                "It is not the file that was written with it."
+                f"{listed(f'{column} {kind}' for column, kind, *_ in has)}."
             )
         if name in LARGE:
             con.execute(f"DROP TABLE {name}; CREATE VIEW {name} AS FROM {source}")
@@ -124,8 +122,31 @@ def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     con.execute(f"SET allowed_paths = [{files}]")
 
 
-def _contents(folder: Path) -> dict[str, int]:
-    """How many rows each table has, as the folder says."""
+def attach_older(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Attach a folder of an older format as the database `old`, whose tables are its files.
+
+    Raises
+    ------
+    HistoryError
+        If files are missing or not those that were written.
+    duckdb.Error
+        If a file is no Parquet.
+    """
+    _, rows = contents_of(folder)
+    _expect_files(folder, {"records", "cases", "runs", "workflows", *rows}, rows)
+    con.execute("ATTACH ':memory:' AS old")
+    for name, n in rows.items():
+        con.execute(f'CREATE VIEW old."{name}" AS FROM {_checked(con, folder, name, n)}')
+
+
+def contents_of(folder: Path) -> tuple[int, dict[str, int]]:
+    """The format of a folder, and how many rows each of its tables has, as it says itself.
+
+    Raises
+    ------
+    HistoryError
+        If it does not say so.
+    """
     file = folder / CONTENTS
     if not file.is_file():
         raise HistoryError(
@@ -135,15 +156,30 @@ def _contents(folder: Path) -> dict[str, int]:
         told = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HistoryError(f"{file}: cannot be read: {error}.") from None
-    tables = told.get("tables") if isinstance(told, dict) else None
-    if not (isinstance(tables, dict) and all(type(n) is int for n in tables.values())):
+    found, tables = (told.get("format"), told.get("tables")) if isinstance(told, dict) else (None, None)
+    if not (isinstance(tables, dict) and all(_NAME.fullmatch(name) and type(n) is int for name, n in tables.items())):
         raise HistoryError(f"{file}: does not say which tables there are. Write the folder anew: history.to_parquet.")
-    if told.get("format") != schema.FORMAT:
+    if not isinstance(found, int):
+        raise HistoryError(f"{file}: does not say in which format they are. Write the folder anew: history.to_parquet.")
+    return found, tables
+
+
+def _expect_files(folder: Path, names: Iterable[str], rows: Mapping[str, int]) -> None:
+    lost = sorted(set(names) - rows.keys()) or [name for name in names if not _file(folder, name).is_file()]
+    if lost:
+        raise HistoryError(f"{folder}: the files of these tables are missing: {listed(lost)}. Copy the whole folder.")
+
+
+def _checked(con: duckdb.DuckDBPyConnection, folder: Path, name: str, rows: int) -> str:
+    """The rows of a file, in SQL, if they are as many as were written."""
+    source = f"read_parquet('{quoted(_file(folder, name))}')"
+    (n,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
+    if n != rows:
         raise HistoryError(
-            f"{folder}: written in format {told.get('format')}, this version reads {schema.FORMAT}. "
-            "Read it with the version of wfsim that wrote it."
+            f"{_file(folder, name)}: has {n:,} rows, and {CONTENTS} says {rows:,}. "
+            "It is not the file that was written with it."
         )
-    return tables
+    return source
 
 
 def _file(folder: Path, table: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import duckdb
@@ -24,6 +25,21 @@ def old_file(folder: Path, kind: str, number: int) -> Path:
     path = folder / f"{kind}_{number}.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute((FORMATS / f"{kind}_{number}.sql").read_text())
+    return path
+
+
+def old_folder(folder: Path, kind: str, number: int) -> Path:
+    """As `to_parquet` of that version left it: a file for each table and view, and what they are."""
+    path = folder / f"{kind}_{number}"
+    path.mkdir()
+    with duckdb.connect(str(old_file(folder, kind, number)), read_only=True) as con:
+        found = con.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'").fetchall()
+        tables = {}
+        for (name,) in found:
+            columns = "* REPLACE (params::VARCHAR AS params)" if name == "runs" else "*"
+            con.execute(f"COPY (SELECT {columns} FROM {name}) TO '{path / name}.parquet'")
+            tables[name] = con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+    (path / "history.json").write_text(json.dumps({"format": number, "tables": tables}))
     return path
 
 
@@ -93,6 +109,38 @@ def test_an_older_format_is_not_read_but_told_how_to_convert(tmp_path: Path, num
     old = old_file(tmp_path, "simulated", number)
     with pytest.raises(HistoryError, match=f"format {number}, this version reads .* Convert it: wf.convert_history"):
         wf.open_history(old)
+
+
+@pytest.mark.parametrize("kind", ["simulated", "real"])
+@pytest.mark.parametrize("number", OLDER)
+def test_a_folder_of_parquet_of_an_older_format_comes_to_what_the_file_does(
+    tmp_path: Path, number: int, kind: str
+) -> None:
+    folder, new = old_folder(tmp_path, kind, number), tmp_path / "new.duckdb"
+    with pytest.raises(HistoryError, match=f"format {number}, this version reads .* Convert it: wf.convert_history"):
+        wf.open_history(folder)
+    wf.convert_history(folder, new).close()
+    wf.convert_history(tmp_path / f"{kind}_{number}.duckdb", tmp_path / "from_file.duckdb").close()
+    with wf.open_history(new) as converted, wf.open_history(tmp_path / "from_file.duckdb") as expected:
+        assert converted.digest == expected.digest
+        check_sides(converted)
+        for what in ("records", "cases", "stay_rows", "attempt_rows", "runs", "workflows", "snapshots", *VIEWS):
+            assert converted.sql(f"FROM {what}").fetchall() == expected.sql(f"FROM {what}").fetchall(), what
+
+
+def test_a_folder_of_an_older_format_that_lacks_a_file_is_refused(tmp_path: Path) -> None:
+    folder = old_folder(tmp_path, "simulated", OLDER[-1])
+    (folder / "runs.parquet").unlink()
+    with pytest.raises(HistoryError, match="files of these tables are missing: runs"):
+        wf.convert_history(folder, tmp_path / "new.duckdb")
+    told = json.loads((folder / "history.json").read_text())
+    (folder / "history.json").write_text(json.dumps({**told, "tables": {**told["tables"], "../runs": 1}}))
+    with pytest.raises(HistoryError, match="does not say which tables there are"):
+        wf.convert_history(folder, tmp_path / "new.duckdb")
+    (folder / "history.json").write_text(json.dumps({**told, "format": OLDEST - 1}))
+    with pytest.raises(HistoryError, match=f"written in format {OLDEST - 1}. Formats {OLDEST} to"):
+        wf.convert_history(folder, tmp_path / "new.duckdb")
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith("new")] == []
 
 
 def test_what_cannot_be_converted_is_left_alone(tmp_path: Path) -> None:
