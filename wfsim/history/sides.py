@@ -124,7 +124,9 @@ class _Rows:
         """Which records are of these kinds."""
         import numpy as np
 
-        found: Flags = np.isin(np.arange(len(RECORD_KINDS)), kinds)[self["kind"]]
+        wanted = np.zeros(len(RECORD_KINDS), np.bool_)
+        wanted[list(kinds)] = True
+        found: Flags = wanted[self["kind"]]
         return found
 
     def table(self, at: Places, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
@@ -149,7 +151,11 @@ def _stays(rows: _Rows, edges: Edges) -> pa.Table:
     leaves = np.flatnonzero(rows["dwell"] != NONE)
     entered = places(rows.cases, rows["seq"])
     left = places(rows.cases[leaves], rows["entered_seq"][leaves])
-    unfinished = enters[~np.isin(entered[enters], left)]
+    # By search, as rows come in order; `isin` would sort them, and load what masks arrays.
+    ended = np.zeros(len(entered), np.bool_)
+    begins = np.minimum(np.searchsorted(entered, left), len(entered) - 1)
+    ended[begins[entered[begins] == left]] = True
+    unfinished = enters[~ended[enters]]
     closings = np.append(np.flatnonzero(rows.among(R_INSTANCE_CLOSED)), len(rows.cases))
     closing = closings[np.searchsorted(closings, unfinished)]
     # Of the same case, and not of one behind it.
