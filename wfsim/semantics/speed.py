@@ -257,6 +257,13 @@ def kernel(function: Callable[..., Any]) -> Any:
         return made(function)
 
 
+def apart(function: Callable[..., Any]) -> Any:
+    """The same, but called where it is needed, and never made a part of its callers."""
+    from .linking import keep_apart
+
+    return kernel(keep_apart(function))
+
+
 def room_of(name: str) -> str:
     """How many rows of an output there are, in the words of compiled code."""
     return f"o.{name}.shape[0]" if CHECKED else f"o.n_{name}"
@@ -447,7 +454,7 @@ def mixed(hashed: int, number: int) -> Any:
     return together ^ (together >> 29)
 
 
-@_second_form
+@njit(apart=True)
 def make(v: Any, o: Any, what: int, of: int, first: int, n: int, at: int) -> None:
     """Put into cell `at` what was made of the `n` cells from `first` on; if it never was, put the question.
 
@@ -511,7 +518,7 @@ def ask_results(p: Any, m: Any, v: Any, o: Any, i: int, each: int, collect: int,
         keep_cell(o.cells[0], v[at])
 
 
-@_second_form
+@njit(apart=True)
 def grow(p: Any, m: Any, v: Any, o: Any, i: int) -> Any:
     """No row is free: say so in the tally, and write to the scratch row until the step is repeated with more room."""
     if o.tally[0].question < 0:

@@ -41,5 +41,33 @@ def test_what_is_inside_one_module_is_not_called_from_another() -> None:
     assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
 
 
+APART = """
+from numba import int64, njit
+from wfsim.semantics.linking import collecting, keep_apart
+
+def often(n):
+    return 3 * n + 1
+
+@keep_apart
+def rarely(n):
+    return 5 * n + 1
+
+with collecting():
+    often, rarely = (njit([int64(int64)])(each) for each in (often, rarely))
+
+@njit
+def root(n):
+    return often(n) if n > 0 else rarely(n)
+
+print(root(2), root(-2))
+print(*(name in next(iter(root.inspect_llvm().values())) for name in ("5oftenB", "6rarelyB")))
+"""
+
+
+def test_what_is_kept_apart_is_no_part_of_its_callers() -> None:
+    done = subprocess.run([sys.executable, "-c", APART], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "7 -9\nFalse True\n"), done.stderr
+
+
 def test_where_a_row_of_a_program_lies_is_a_shift_of_its_number() -> None:
     assert speed.PROGRAM.itemsize.bit_count() == 1
