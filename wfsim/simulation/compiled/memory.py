@@ -115,7 +115,8 @@ class Memory:
                 "keys": np.full(SLOTS, NONE, np.int64),
                 "after": zeros(ENTRIES, layout.AFTER),
                 "families": _free(zeros(ENTRIES, layout.FAMILY)),
-                "births": np.empty(max(1, chunk), layout.BIRTH),
+                # Whoever is born writes some records.
+                "births": np.empty(max(1, chunk // 8), layout.BIRTH),
             },
         )
         self.run.state["uniques_end"] = 1
