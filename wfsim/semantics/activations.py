@@ -42,7 +42,7 @@ from .codes import (
 from .fates import turn_away
 from .internal import clear_private, forget, ignore, raise_error
 from .items import cancel_work, start_each
-from .kernel import Output, kernel, new_effect
+from .kernel import Output, apart, kernel, new_effect
 from .layout import Cells, Rows
 from .performing import perform
 from .rows import emit, note, release, unlink
@@ -58,7 +58,7 @@ LATEST = 253_402_300_799_999_999
 # === 1 Structure ==================================================================================
 
 
-@kernel
+@apart
 def abort_flight(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, reason: int) -> None:
     """M3.5: end the transition in flight in region `r`; the event it holds is let go."""
     cell = m[i + p[r].slot]
@@ -106,7 +106,7 @@ def leave_regions(p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end
             forget(p, m, v, i, cell.state)
 
 
-@kernel
+@apart
 def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: int, code: int) -> int:
     """M6.2: a duration in microseconds; a faulty expression raises `error` in the entered state (M10.3), giving -1."""
     if code < 0:
@@ -125,7 +125,7 @@ def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: in
     return NONE
 
 
-@kernel
+@apart
 def moment(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, code: int) -> int:
     """M6.5: a point in time, now if it has passed; a faulty expression raises `error` in the state, giving -1."""
     at = evaluate(p, m, v, o, i, code, NONE, NONE)
@@ -211,7 +211,7 @@ def enter_inner(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
 # === 8.4, 12 Closing ==============================================================================
 
 
-@kernel
+@apart
 def drain(p: Rows, m: Rows, o: Output, i: int, which: int) -> None:
     """M7.1: at closing, what still waits is rejected; results and timers that wait are ignored."""
     me = m[i]

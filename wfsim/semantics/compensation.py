@@ -11,7 +11,7 @@ from .codes import (
     T_ENTRIES,
     T_FAILED,
 )
-from .kernel import Output, kernel, new_value
+from .kernel import Output, apart, kernel, new_value
 from .layout import Cells, Rows
 from .rows import emit, unlink
 from .work import drop_held, open_activity
@@ -48,7 +48,7 @@ def note_entry(m: Rows, o: Output, i: int, k: int, seq: int, name: int) -> None:
     value.whole = m[i + k].serial
 
 
-@kernel
+@apart
 def next_entry(p: Rows, m: Rows, i: int, scope: int, flight: int) -> int:
     """The newest entry in the scope that nobody is undoing and this flight has not tried; -1 for none."""
     found = NONE
@@ -60,7 +60,7 @@ def next_entry(p: Rows, m: Rows, i: int, scope: int, flight: int) -> int:
     return found
 
 
-@kernel
+@apart
 def show_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, scope: int, flight: int) -> None:
     """The `compensation_started` row, with the activities to be undone, oldest first."""
     row = emit(m, o, i, R_COMPENSATION_STARTED)
@@ -73,7 +73,7 @@ def show_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, scope: int, f
         k = m[i + k].next
 
 
-@kernel
+@apart
 def undo_next(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, scope: int, flight: int) -> int:
     """M9.1: start the compensator of the next entry, in region `r`'s flight work; 0 if none is left."""
     k = next_entry(p, m, i, scope, flight)
@@ -88,7 +88,7 @@ def undo_next(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, scope: int,
     return 1
 
 
-@kernel
+@apart
 def end_undoing(m: Rows, i: int, k: int, succeeded: int, flight: int) -> None:
     """M9.2: an entry leaves the log when its compensator has succeeded, and stays when it has failed."""
     if succeeded:
@@ -99,7 +99,7 @@ def end_undoing(m: Rows, i: int, k: int, succeeded: int, flight: int) -> None:
         m[i + k].tried = flight
 
 
-@kernel
+@apart
 def finish_compensation(p: Rows, m: Rows, o: Output, i: int, r: int, flight: int) -> int:
     """The `compensation_finished` row, with the activities that could not be undone; returns how many."""
     row = emit(m, o, i, R_COMPENSATION_FINISHED)

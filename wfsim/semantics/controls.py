@@ -38,7 +38,7 @@ from .codes import (
 )
 from .compensation import next_entry, show_compensation, undo_next
 from .internal import ignore
-from .kernel import Output, kernel, new_effect
+from .kernel import Output, apart, kernel, new_effect
 from .layout import Cells, Queued, Rows
 from .rows import new_queued, prepend, release
 from .timers import drop_timer, set_timer
@@ -99,7 +99,7 @@ def offer_to_root(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int, rea
     return 0 if t == NO_TRANSITION or t == FALSE_CONDITION else 1
 
 
-@kernel
+@apart
 def begin_cancelling(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M8.3, M9: all activations end and what is in the log is undone; then the instance is `cancelled`."""
     me = m[i]
@@ -144,7 +144,7 @@ def retry_instance(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
         me.offer_again = NONE
 
 
-@kernel
+@apart
 def control(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> None:
     """M8: pause, resume, cancel, terminate, retry. One that does not fit the status is ignored."""
     me = m[i]

@@ -11,7 +11,7 @@ from .codes import (
     T_DISCARDED,
     T_REJECTED,
 )
-from .kernel import Output, kernel, new_effect
+from .kernel import Output, apart, kernel, new_effect
 from .layout import Queued, Rows
 from .rows import emit
 
@@ -28,7 +28,7 @@ def reply(o: Output, event_id: int, fate: int, reason: int) -> None:
     effect.reason = reason
 
 
-@kernel
+@apart
 def turn_away(p: Rows, m: Rows, o: Output, i: int, kind: int, row: Queued, reason: int) -> None:
     """Record that an event was rejected, deferred or discarded, and why (M7.1)."""
     record = emit(m, o, i, kind)

@@ -14,13 +14,13 @@ from .codes import (
     STRING,
     TIMER,
 )
-from .kernel import Output, kernel
+from .kernel import Output, apart, kernel
 from .layout import Cells, Queued, Rows
 from .rows import ERROR_MESSAGE, ERROR_SOURCE, ERROR_TYPE, RESULT, append, emit, new_queued, payload_of
 from .values import copy_cell, set_whole
 
 
-@kernel
+@apart
 def raise_error(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, source: int, error_type: int) -> int:
     """M4.2: `error` waits for the active state of region `r`; returns its row, for what else is known of it."""
     k = new_queued(p, m, v, o, i)
@@ -91,7 +91,7 @@ def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
         v[base + k].tag = ABSENT
 
 
-@kernel
+@apart
 def restore(p: Rows, v: Cells, cells: int, variable: int) -> None:
     """A variable is what it was before anything set it."""
     initial = p[p[variable].initial]
@@ -108,7 +108,7 @@ def forget(p: Rows, m: Rows, v: Cells, i: int, s: int) -> None:
         restore(p, v, m[i].cells, variable)
 
 
-@kernel
+@apart
 def end_transients(p: Rows, m: Rows, v: Cells, i: int) -> None:
     """M13.4: what lives for one step has lived; so have writes of flights that wait."""
     head = p[0]
@@ -119,7 +119,7 @@ def end_transients(p: Rows, m: Rows, v: Cells, i: int) -> None:
                 v[m[i].cells + p[r].private_cells + k].tag = ABSENT
 
 
-@kernel
+@apart
 def ignore(p: Rows, m: Rows, o: Output, i: int, row: Queued, reason: int) -> None:
     """M1.2: a stimulus that names something ended, or came before, is recorded and never applied."""
     record = emit(m, o, i, R_STIMULUS_IGNORED)

@@ -24,7 +24,7 @@ from .codes import (
     T_TYPE,
 )
 from .internal import add_message, raise_done, raise_error
-from .kernel import Output, ask_results, element, fresh_each, fresh_work, kernel, length_of
+from .kernel import Output, apart, ask_results, element, fresh_each, fresh_work, kernel, length_of
 from .layout import Cells, Rows
 from .rows import ERROR_INDEX, ERROR_MESSAGE, ERROR_TYPE, ITEM, free_row, new_row, payload_of, prepend, unlink
 from .stack import evaluate
@@ -32,7 +32,7 @@ from .values import copy_cell, set_null, set_whole
 from .work import cancel_one, hold_inputs, open_activity, open_child, open_work
 
 
-@kernel
+@apart
 def end_each(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None:
     """M1.2: open items end with the activation, the last one first; what ended ones gave is let go."""
     k = m[i + w].held
@@ -65,7 +65,7 @@ def cancel_work(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> Non
         cancel_one(p, m, o, i, w, reason)
 
 
-@kernel
+@apart
 def fail_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, index: int, error_type: int, message: int) -> None:
     """M4.5, one failure too many: the other items are cancelled, and the item's error is raised with its index."""
     state = p[m[i + p[r].slot].state]
@@ -124,7 +124,7 @@ def open_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, ind
     return NONE
 
 
-@kernel
+@apart
 def open_items(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     """Start items, the lowest index first, as many as may be open; with none left, `done` is raised."""
     k = m[i + p[r].work].held
@@ -155,7 +155,7 @@ def tolerance(p: Rows, s: int, n: int) -> int:
     return tolerated if share < 0 else n * share // 1_000_000
 
 
-@kernel
+@apart
 def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -> None:
     """M4.5: the items are read once, when the state is entered."""
     at = evaluate(p, m, v, o, i, p[s].items, NONE, NONE)
@@ -179,7 +179,7 @@ def start_each(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) ->
     open_items(p, m, v, o, i, r)
 
 
-@kernel
+@apart
 def end_item(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result: int, error_type: int, message: int) -> None:
     """M4.5: an item has ended: with the result in cell `result`, or with an error."""
     work = m[i + w]

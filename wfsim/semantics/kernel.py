@@ -85,6 +85,10 @@ if not COMPILED:
         """Mark a function of the kernel; at this speed it is the function itself."""
         return function
 
+    def apart(function: F) -> F:
+        """Mark one that few steps need: compiled, it is never made a part of its callers, which all steps need."""
+        return function
+
     def new_record(o: Output) -> RecordRow:
         """A fresh record row in the output."""
         row = RecordRow()
@@ -180,6 +184,7 @@ if not COMPILED:
 
 else:
     from wfsim.semantics.speed import (
+        apart,
         ask,
         ask_results,
         bits_of,

@@ -39,18 +39,19 @@ class Later:
         return self._function or self.made.py_func
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba's decorator of that name, later, for what only compiled code calls."""
+def njit(*, apart: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """numba's decorator of that name, later, for what only compiled code calls; `apart` as in `linking.keep_apart`."""
 
     def decorate(function: Callable[..., Any]) -> Later:
         def make() -> Any:
             # numba's own type stubs do not know these options.
             import numba as untyped
 
+            from .linking import keep_apart
             from .pipeline import OPTIONS
 
             numba: Any = untyped
-            made = numba.njit(**OPTIONS, **options)(function)
+            made = numba.njit(**OPTIONS, **options)(keep_apart(function) if apart else function)
             template = made.get_call_template
             # Else it would be compiled for each combination of sizes of integers with which it is called.
             made.get_call_template = lambda arguments, names: template(

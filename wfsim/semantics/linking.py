@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from numba import njit
@@ -22,6 +22,7 @@ from .pipeline import OPTIONS
 
 # numba's own type stubs do not know these options.
 _njit: Any = njit
+F = TypeVar("F", bound=Callable[..., Any])
 global_compiler_lock: Any = compiler_lock.global_compiler_lock
 _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
@@ -34,6 +35,8 @@ _set_env = _Codegen.set_env
 _ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
 """Libraries that hold only their own intermediate code."""
+_apart: set[str] = set()
+"""How the names of functions begin that are never made a part of others."""
 _collecting = 0
 _root = ""
 """The name of the library that is a root, while parts are collected."""
@@ -52,6 +55,17 @@ def collecting() -> Iterator[None]:
             yield
         finally:
             _collecting -= 1
+
+
+def keep_apart(function: F) -> F:
+    """Let a function be called where it is needed, and lie behind all that is needed often.
+
+    Else LLVM makes it a part of its callers, in particular where there is but one: they need more registers then, and
+    keep them in memory, for what few steps come to.
+    """
+    names = f"{function.__module__}.{function.__qualname__}".split(".")
+    _apart.add("_ZN" + "".join(f"{len(name)}{name}" for name in names))
+    return function
 
 
 def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> MachineCode:
@@ -91,6 +105,10 @@ def _finalize_or_collect(library: Any) -> None:
             # next module that has a function of this name and passes it all arguments.
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
                 function.linkage = "private"
+                # What follows the first B are numba's marks of a version and of options.
+                if function.name.split("B")[0] in _apart:
+                    function.add_function_attribute("noinline")
+                    function.add_function_attribute("cold")
         for variable in library._final_module.global_variables:
             # Environments of parts are used by none of them, and would have their modules imported, and compiled, when
             # the root is loaded from the cache. As nobody refers to them, they are dropped.

@@ -20,7 +20,7 @@ from .codes import (
     WAITING,
 )
 from .fates import turn_away
-from .kernel import Output, kernel, new_effect
+from .kernel import Output, apart, kernel, new_effect
 from .layout import Cells, RecordRow, Rows
 from .rows import append, emit, new_queued, note, payload_of, release
 from .stack import evaluate
@@ -49,7 +49,7 @@ def show_sent(p: Rows, m: Rows, o: Output, i: int, r: int, a: int, to: int) -> R
     return row
 
 
-@kernel
+@apart
 def send(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, a: int, private: int, payload: int) -> int:
     """Carry out the action at row `a`: -1, or the error type that one of its expressions raised."""
     action = p[a]

@@ -49,7 +49,7 @@ from .codes import (
     T_OVERFLOW,
     T_TYPE,
 )
-from .kernel import Output, element, holds, kernel, length_of, make, part_named
+from .kernel import Output, apart, element, holds, kernel, length_of, make, part_named
 from .layout import Cell, Cells
 from .values import arithmetic, copy_cell, extreme, need_boolean, order_cells, set_null, set_whole
 
@@ -112,7 +112,7 @@ def take_parts(v: Cells, o: Output, name: int, at: int) -> None:
     set_whole(v[at + 1], INTEGER, name)
 
 
-@kernel
+@apart
 def item_of(v: Cells, o: Output, items: int, index: int, at: int) -> None:
     """Cell `at` becomes what there is to go through at an index of the list in cell `items`."""
     element(v, o, v[items].whole, index, at)
@@ -239,7 +239,7 @@ def add(v: Cells, o: Output, at: int) -> None:
         arithmetic(OP_ADD, v[at], v[at + 1])
 
 
-@kernel
+@apart
 def on_parts(v: Cells, o: Output, op: int, a: int, at: int) -> None:
     """What an operation on texts, lists and objects makes of cell `at` and those behind it; `a` is its number."""
     if op <= OP_NOT_IN:
@@ -262,7 +262,7 @@ def on_parts(v: Cells, o: Output, op: int, a: int, at: int) -> None:
         add_piece(v, o, a, at)
 
 
-@kernel
+@apart
 def steps_of(v: Cells, o: Output, op: int, a: int, at: int) -> int:
     """How many steps an operation takes inside of a function that goes through a list (M10.7)."""
     if op == OP_IN or op == OP_NOT_IN:
@@ -278,7 +278,7 @@ def steps_of(v: Cells, o: Output, op: int, a: int, at: int) -> int:
     return 0
 
 
-@kernel
+@apart
 def gather(function: int, is_first: int, found: Cell, value: Cell) -> int:
     """Take the value for one item into what was found so far: 1 if that decides it (M10.7)."""
     if function == SUM:
@@ -301,7 +301,7 @@ def gather(function: int, is_first: int, found: Cell, value: Cell) -> int:
     return 1
 
 
-@kernel
+@apart
 def begin_gathering(function: int, found: Cell) -> None:
     """What a function comes to for a list with nothing in it."""
     if function == SUM or function == COUNT:

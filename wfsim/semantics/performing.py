@@ -16,7 +16,7 @@ from .codes import (
     T_SEND,
 )
 from .internal import raise_error
-from .kernel import Output, kernel
+from .kernel import Output, apart, kernel
 from .layout import Cells, Rows
 from .messages import send
 from .rows import emit, note
@@ -50,7 +50,7 @@ def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, 
     return NONE
 
 
-@kernel
+@apart
 def show_ignored(p: Rows, m: Rows, o: Output, i: int, r: int, source: int, error_type: int) -> None:
     """M3.4: an action of region `r` has failed, and nothing comes of it."""
     row = emit(m, o, i, R_ERROR_RAISED)
@@ -61,7 +61,7 @@ def show_ignored(p: Rows, m: Rows, o: Output, i: int, r: int, source: int, error
     row.reason = T_IGNORED
 
 
-@kernel
+@apart
 def perform(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, first: int, end: int, by: int) -> None:
     """M3.9: the actions `[first, end)` of entering or leaving region `r`'s state; `by` says which of the two.
 

@@ -33,12 +33,7 @@ from .codes import (
 from .compensation import end_undoing, finish_compensation, undo_next
 from .internal import add_message, ignore, raise_done, raise_error
 from .items import end_item
-from .kernel import (
-    Output,
-    kernel,
-    new_effect,
-    new_value,
-)
+from .kernel import Output, apart, kernel, new_effect, new_value
 from .layout import Cells, Queued, Rows
 from .performing import write
 from .rows import RESULT, emit, payload_of
@@ -54,7 +49,7 @@ from .values import admit, copy_cell
 from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
 
 
-@kernel
+@apart
 def go_on_undoing(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int, succeeded: int) -> None:
     """M9.1, M9.2: a compensator has ended: the next one, or the end of this compensation."""
     me = m[i]
@@ -80,7 +75,7 @@ def go_on_undoing(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: int,
     advance(p, m, v, o, i, r)
 
 
-@kernel
+@apart
 def tell_failed(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, error_type: int, message: int) -> None:
     """What follows from an activity that has failed and undoes nothing: a failed item or action, or `error`."""
     r = m[i + w].region

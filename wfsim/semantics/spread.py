@@ -65,30 +65,32 @@ class Spread:
         return self.arrays is not before
 
     def _take_in(self, first: int, values: list[Any]) -> None:
-        texts = self._texts
-        entries, written, members = list[int](), list[bytes](), list[Member]()
-        n_signs, n_parts = self._n_signs, self._n_parts
-        for handle, value in enumerate(values, first):
-            if isinstance(value, str):
-                written.append(value.encode())
-                size = len(written[-1])
-                entries += len(value), n_signs, size
-                n_signs += size
-            else:
-                entries += len(value), n_parts, 0
-                members += texts.members(handle)
-                n_parts += len(value)
+        # Every case that arrives may have texts of its own: a loop over them would take a tenth of a short simulation.
+        others = [place for place, value in enumerate(values) if not isinstance(value, str)]
+        entries = np.empty(len(values), speed.VALUE_ENTRY)
+        entries["n"] = sizes = _lengths(values)
+        for place in others:
+            values[place], sizes[place] = "", 0
+        signs = "".join(values).encode()
+        if len(signs) > sizes.sum():
+            sizes = _lengths([text.encode() for text in values])
+        entries["size"], entries["first"] = sizes, self._n_signs + np.cumsum(sizes) - sizes
+        members, n_signs = list[Member](), self._n_signs + len(signs)
+        for place in others:
+            entries["first"][place] = self._n_parts + len(members)
+            members += self._texts.members(first + place)
+        n_parts = self._n_parts + len(members)
         self._make_room(ENTRIES, first + len(values))
         self._make_room(PARTS, n_parts)
         self._make_room(NAMES, n_parts)
         self._make_room(SIGNS, n_signs)
         into = self.arrays
-        into[ENTRIES][first : first + len(values)] = np.array(entries, np.int64).view(speed.VALUE_ENTRY)
+        into[ENTRIES][first : first + len(values)] = entries
         if members:
             columns = zip((into[NAMES], *(into[PARTS][name] for name in ("tag", "whole", "real"))), zip(*members))
             for column, numbers in columns:
                 column[self._n_parts : n_parts] = numbers
-        into[SIGNS][self._n_signs : n_signs] = np.frombuffer(b"".join(written), np.uint8)
+        into[SIGNS][self._n_signs : n_signs] = np.frombuffer(signs, np.uint8)
         self._n_signs, self._n_parts = n_signs, n_parts
 
     def _make_room(self, which: int, n: int) -> None:
@@ -139,3 +141,7 @@ class Spread:
         while made[place]["used"]:
             place = (place + 1) & (len(made) - 1)
         return place
+
+
+def _lengths(values: Sequence[Any]) -> Any:
+    return np.fromiter(map(len, values), np.int64, len(values))

@@ -25,16 +25,18 @@ class Texts:
 
     def __init__(self, values: Iterable[Any] = KNOWN_TEXTS) -> None:
         self._values: list[Any] = []
-        self._handles: dict[str, int] = {}
+        # By text, and by the JSON of lists and objects.
+        self._texts: dict[str, int] = {}
+        self._others: dict[str, int] = {}
         self._members: dict[int, Sequence[Member]] = {}
-        for value in values:
-            self.handle(value)
+        self.handles(values)
 
     def copy(self) -> Texts:
         """A table that starts with the same handles and then grows by itself."""
         twin = Texts(())
         twin._values = self._values.copy()
-        twin._handles = self._handles.copy()
+        twin._texts = self._texts.copy()
+        twin._others = self._others.copy()
         twin._members = self._members.copy()
         return twin
 
@@ -47,12 +49,22 @@ class Texts:
 
     def handle(self, value: Any) -> int:
         """The handle of a text, list or object; new ones get the next number."""
-        key = "s" + value if isinstance(value, str) else "j" + canonical(value)
-        handle = self._handles.get(key)
-        if handle is None:
-            handle = self._handles[key] = len(self._values)
-            self._values.append(value)
-        return handle
+        known = self._texts.get(value) if isinstance(value, str) else None
+        return self.handles((value,))[0] if known is None else known
+
+    def handles(self, values: Iterable[Any]) -> list[int]:
+        """The handles of several, in their order."""
+        found, new = list[int](), len(self._values)
+        for value in values:
+            if isinstance(value, str):
+                handle = self._texts.setdefault(value, new)
+            else:
+                handle = self._others.setdefault(canonical(value), new)
+            if handle == new:
+                self._values.append(value)
+                new += 1
+            found.append(handle)
+        return found
 
     def members(self, handle: int) -> Sequence[Member]:
         """The parts of a list or object, in order; they have handles from when this is asked first."""

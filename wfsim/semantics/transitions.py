@@ -42,7 +42,7 @@ from .codes import (
 from .compensation import next_entry, show_compensation, undo_next
 from .internal import add_message, add_origin, clear_private, forget, raise_done, raise_error
 from .items import cancel_work
-from .kernel import Output, kernel
+from .kernel import Output, apart, kernel
 from .layout import Cells, Rows
 from .messages import send
 from .performing import perform, show_ignored, write
@@ -156,7 +156,7 @@ def show_started(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     row.flight = cell.flight_number
 
 
-@kernel
+@apart
 def fail_flight(
     p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, source: int, error_type: int, message: int
 ) -> None:
@@ -171,7 +171,7 @@ def fail_flight(
     abort_flight(p, m, v, o, i, r, T_ERROR)
 
 
-@kernel
+@apart
 def fail_action(
     p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, source: int, error_type: int, message: int
 ) -> int:

@@ -37,7 +37,7 @@ from .codes import (
     T_RANGE,
     T_TYPE,
 )
-from .kernel import Output, kernel, make, order_of
+from .kernel import Output, apart, kernel, make, order_of
 from .layout import Cell, Cells, Rows
 
 SMALLEST = -(2**63)
@@ -169,7 +169,7 @@ def read_as_number(cell: Cell) -> None:
         set_real(cell, float(cell.whole))
 
 
-@kernel
+@apart
 def read_literal(left: Cell, right: Cell, which: int) -> None:
     """An integer literal beside a number is a number literal, and so is the sum of nothing; `which` there are."""
     if left.tag == INTEGER and right.tag == NUMBER:
@@ -180,7 +180,7 @@ def read_literal(left: Cell, right: Cell, which: int) -> None:
             read_as_number(right)
 
 
-@kernel
+@apart
 def order_mixed(whole: int, real: float) -> int:
     """-1, 0 or 1 as the integer is below, equal to or above the number, exactly."""
     if real >= BEYOND:
@@ -243,7 +243,7 @@ def compare(op: int, o: Output, left: Cell, right: Cell) -> None:
         set_whole(left, BOOLEAN, 1 if sign >= 0 else 0)
 
 
-@kernel
+@apart
 def extreme(op: int, o: Output, left: Cell, right: Cell) -> None:
     """`left` becomes the smaller or larger of two values of one type."""
     if left.tag == NULL or right.tag == NULL:
@@ -296,7 +296,7 @@ def same(left: Cell, tag: int, whole: int, real: float) -> int:
     return 1 if left.tag == tag and left.whole == whole and left.real == real else 0
 
 
-@kernel
+@apart
 def admit_parts(v: Cells, o: Output, row: int, at: int) -> int:
     """Let the surroundings fit what is in a value (M10.4): -1, or the error type, and then the value stays."""
     tag = v[at].tag

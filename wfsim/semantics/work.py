@@ -33,7 +33,7 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, fresh_held, kernel, new_effect
+from .kernel import Output, apart, fresh_held, kernel, new_effect
 from .layout import Cells, Queued, Rows
 from .rows import (
     append,
@@ -380,7 +380,7 @@ def delay_after(p: Rows, policy: int, attempt: int) -> int:
     return delay
 
 
-@kernel
+@apart
 def retry_work(p: Rows, m: Rows, o: Output, i: int, w: int, which: int, retry_after: int) -> int:
     """M5.2 after a failed attempt: 1 if another one is scheduled, 0 if the activity has failed.
 

@@ -376,8 +376,17 @@ def as_draw(value: Any) -> Draw | None:
 
 def made_unique(value: Any, number: int) -> Any:
     """The value of one arrival: `-<number>` is added to each text, the number to each whole number, item by item."""
+    (made,) = all_unique(value, (number,))
+    return made
+
+
+def all_unique(value: Any, numbers: Sequence[int]) -> list[Any]:
+    """The same of many arrivals."""
     if isinstance(value, str):
-        return f"{value}-{number}"
+        return [f"{value}-{number}" for number in numbers]
     if isinstance(value, int) and not isinstance(value, bool):
-        return value + number
-    return [made_unique(each, number) for each in value] if isinstance(value, (list, tuple)) else value
+        return [value + number for number in numbers]
+    if isinstance(value, (list, tuple)):
+        columns = [all_unique(each, numbers) for each in value]
+        return [[column[place] for column in columns] for place in range(len(numbers))]
+    return [value for _ in numbers]

@@ -16,6 +16,7 @@ from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, real_of
 
 _njit = njit(nogil=True, error_model="numpy")
+_apart = njit(nogil=True, error_model="numpy", apart=True)
 
 SIZES = 24
 """Sizes of blocks."""
@@ -274,7 +275,7 @@ def load(k: Any, r: Any, slot: int) -> None:
             copy_rows(r.m, i + WAITING, r.block_m, at + case.extra, _LISTS)
 
 
-@_njit
+@_apart
 def put_back(k: Any, r: Any, slot: int) -> None:
     """The instance as it was before its step; what has come is in its inbox still, as a step only reads it."""
     area = r.areas[r.cases[slot].member]

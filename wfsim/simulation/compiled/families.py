@@ -33,6 +33,7 @@ from wfsim.simulation.compiled.cases import bear, begin_case, free_slot, vacate
 from wfsim.simulation.compiled.layout import CHILD_ENDS, STOPS
 
 _njit = njit(nogil=True, error_model="numpy")
+_apart = njit(nogil=True, error_model="numpy", apart=True)
 
 admit: Any = None
 mix_key: Any = None
@@ -86,7 +87,7 @@ def fill_inputs(k: Any, r: Any, o: Any, slot: int, seq: int) -> Any:
     return True
 
 
-@_njit
+@_apart
 def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     """A child gets its number, and what it starts with."""
     s, given, case, tally = r.state[0], k.settings[0], r.cases[slot], o.tally[0]
@@ -125,7 +126,7 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     return CONCEIVED
 
 
-@_njit
+@_apart
 def next_child(k: Any, r: Any) -> Any:
     """The child that is next to start, with its stimulus in its area; -1 if it is refused for bad input."""
     s = r.state[0]
@@ -145,7 +146,7 @@ def next_child(k: Any, r: Any) -> Any:
     return row.slot
 
 
-@_njit
+@_apart
 def refuse(r: Any, slot: int) -> None:
     """M7.2: a child does not start; its parent takes that for a failure."""
     case = r.cases[slot]
@@ -153,7 +154,7 @@ def refuse(r: Any, slot: int) -> None:
     vacate(r, slot)
 
 
-@_njit
+@_apart
 def note_birth(r: Any, slot: int) -> None:
     """Somebody is told of a child that starts."""
     s, case = r.state[0], r.cases[slot]
@@ -171,7 +172,7 @@ def tell_parent(r: Any, parent: int, activation: int, status: int, outcome: int,
         push(r, r.state[0].now, _RESULT, CHILD_ENDS, parent, r.cases[parent].epoch, about)
 
 
-@_njit
+@_apart
 def end_child(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     """A child has closed; False if its result has to be made first, as the step's output says."""
     case, tally, n = r.cases[slot], o.tally[0], 0
@@ -192,7 +193,7 @@ def end_child(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     return True
 
 
-@_njit
+@_apart
 def stop_child(r: Any, slot: int, effect: Any) -> None:
     """A child is told to stop, if it is still there."""
     child = r.cases[slot].first_child
@@ -203,7 +204,7 @@ def stop_child(r: Any, slot: int, effect: Any) -> None:
         push(r, r.state[0].now, _CONTROL, STOPS, child, r.cases[child].epoch, (command, 0, 0, 0))
 
 
-@_njit
+@_apart
 def fill_child_ended(k: Any, r: Any, entry: Any, inbox: Any, cells: int) -> None:
     """The stimulus that tells a parent how its child ended."""
     inbox.serial, inbox.command, inbox.policy = entry.a, entry.b, entry.c

@@ -97,6 +97,7 @@ from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, pla
 from wfsim.simulation.plans import SUCCEEDS
 
 _njit = njit(nogil=True, error_model="numpy")
+_apart = njit(nogil=True, error_model="numpy", apart=True)
 
 step: Any = None
 admit: Any = None
@@ -129,7 +130,7 @@ _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 # --- what is due -------------------------------------------------------------------------------------------
 
 
-@_njit
+@_apart
 def take_posted(r: Any) -> None:
     """Put what Python has posted into the calendar, in that order."""
     s = r.state[0]
@@ -209,7 +210,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
     return slot
 
 
-@_njit
+@_apart
 def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     """Put what Python has made of a stimulus into the instance: of a start with the inputs."""
     case = r.cases[slot]

@@ -10,6 +10,7 @@ from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, keep_cell
 
 _njit = njit(nogil=True, error_model="numpy")
+_apart = njit(nogil=True, error_model="numpy", apart=True)
 
 evaluate: Any = None
 """A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
@@ -53,7 +54,7 @@ def holder_of(k: Any, r: Any, case: Any) -> Any:
     return NONE
 
 
-@_njit
+@_apart
 def take_key(k: Any, r: Any, slot: int) -> None:
     """Let a case be found by its key."""
     place = place_of(k, r, r.cases[slot])
@@ -78,7 +79,7 @@ def free_key(k: Any, r: Any, slot: int) -> None:
     case.key_tag = NONE
 
 
-@_njit
+@_apart
 def link_keys(k: Any, r: Any) -> None:
     """Put all keys where they are looked for, in a table of another size."""
     s = r.state[0]
@@ -88,7 +89,7 @@ def link_keys(k: Any, r: Any) -> None:
             take_key(k, r, slot)
 
 
-@_njit
+@_apart
 def ask_for_key(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Compute the key of an instance that lies in its area: whether it is one, and nobody has it.
 

@@ -29,7 +29,7 @@ from wfsim.simulation.scenario import Scenario
 
 MOST_MEMORY = 2**33
 """Bytes that instances in flight may take."""
-SLOTS, ENTRIES = 64, 4_096
+SLOTS, ENTRIES = 256, 4_096
 """Room for instances, and rows in the tables beside, to begin with."""
 YEAR = 364 * 86_400_000_000
 """Microseconds for which shifts are known at once: 52 weeks."""
@@ -115,7 +115,8 @@ class Memory:
                 "keys": np.full(SLOTS, NONE, np.int64),
                 "after": zeros(ENTRIES, layout.AFTER),
                 "families": _free(zeros(ENTRIES, layout.FAMILY)),
-                "births": np.empty(max(1, chunk), layout.BIRTH),
+                # Whoever is born writes some records.
+                "births": np.empty(max(1, chunk // 8), layout.BIRTH),
             },
         )
         self.run.state["uniques_end"] = 1

@@ -180,7 +180,7 @@ class CompiledSimulation:
         first = int(run.state["uniques_end"][0])
         end = (first - 1) // UNIQUES * UNIQUES + UNIQUES + 1
         for column, make in enumerate(self._uniques):
-            handles = [texts.handle(make(number)) for number in range(first, end)]
+            handles = texts.handles(make(range(first, end)))
             run.uniques[column * UNIQUES + (first - 1) % UNIQUES :][: end - first] = handles
         run.state["uniques_end"] = end
 
@@ -247,8 +247,7 @@ class CompiledSimulation:
         given, self._is_begun, texts, host = state
         if given != self._given():
             raise SimulationError(f"{path}: a run of another workflow, scenario, replication or version of wfsim.")
-        for value in texts:
-            self.members[0].texts.handle(value)
+        self.members[0].texts.handles(texts)
         self.memory.restore(arrays)
         self.host.restore(host)
 

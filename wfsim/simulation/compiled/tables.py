@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
@@ -29,7 +29,7 @@ from wfsim.simulation.arriving import ArrivalStream
 from wfsim.simulation.compiled import layout
 from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE, UNIQUE_WHOLE, WHOLE
-from wfsim.simulation.distributions import Draw, as_draw, made_unique
+from wfsim.simulation.distributions import Draw, all_unique, as_draw, made_unique
 from wfsim.simulation.mail import writes
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices, kept_in
 from wfsim.simulation.relations import FIRST_CHILD
@@ -49,7 +49,7 @@ class Tables:
     Attributes
     ----------
     uniques
-        For each text or list that every arrival has of its own, what makes that of a number.
+        For each text or list that every arrival has of its own, what makes those of their numbers.
     in_python
         Whether Python lets instances in.
     writes
@@ -65,7 +65,7 @@ class Tables:
         self.values: list[tuple[Any, ...]] = []
         self.cells: list[Cell] = []
         self.numbers: list[float] = []
-        self.uniques: list[Callable[[int], Any]] = []
+        self.uniques: list[Callable[[Sequence[int]], list[Any]]] = []
         self.windows: list[tuple[Any, ...]] = []
         self.pools = scenario.workers(replication)
         self.lines: dict[tuple[str, int], int] = {}
@@ -112,7 +112,7 @@ class Tables:
             base = plan.value
             if isinstance(base, (str, list, tuple)) and fitted(made_unique(base, 1)) == made_unique(base, 1):
                 kind, first, tag = UNIQUE, len(self.uniques), STRING if isinstance(base, str) else LIST
-                self.uniques.append(partial(made_unique, base))
+                self.uniques.append(partial(all_unique, base))
             elif (
                 isinstance(base, int) and not isinstance(base, bool) and declared in (ValueType.INTEGER, ValueType.ANY)
             ):
@@ -310,7 +310,7 @@ class Tables:
                 settings |= {"first_input": first, "end_input": end}
                 if any(member.children for member in self.members):
                     settings |= {"names": len(self.uniques)}
-                    self.uniques.append(str)
+                    self.uniques.append(lambda numbers: list(map(str, numbers)))
                 settings |= {"batch": NONE if sizes is None else self.law(sizes)}
                 if pace is not None:
                     settings |= {"first_piece": len(self.numbers), "n_pieces": len(pace.begins)}
