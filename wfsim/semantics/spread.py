@@ -66,12 +66,16 @@ class Spread:
 
     def _take_in(self, first: int, values: list[Any]) -> None:
         # Every case that arrives may have texts of its own: a loop over them would take a tenth of a short simulation.
-        others = [place for place, value in enumerate(values) if not isinstance(value, str)]
         entries = np.empty(len(values), speed.VALUE_ENTRY)
         entries["n"] = sizes = _lengths(values)
-        for place in others:
-            values[place], sizes[place] = "", 0
-        signs = "".join(values).encode()
+        others = list[int]()
+        try:
+            signs = "".join(values).encode()
+        except TypeError:
+            others = [place for place, value in enumerate(values) if not isinstance(value, str)]
+            for place in others:
+                values[place], sizes[place] = "", 0
+            signs = "".join(values).encode()
         if len(signs) > sizes.sum():
             sizes = _lengths([text.encode() for text in values])
         entries["size"], entries["first"] = sizes, self._n_signs + np.cumsum(sizes) - sizes

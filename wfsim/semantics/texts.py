@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from wfsim.errors import WfsimError
@@ -23,7 +23,7 @@ class Texts:
     different values that there were, however often they came.
     """
 
-    def __init__(self, values: Iterable[Any] = KNOWN_TEXTS) -> None:
+    def __init__(self, values: Sequence[Any] = KNOWN_TEXTS) -> None:
         self._values: list[Any] = []
         # By text, and by the JSON of lists and objects.
         self._texts: dict[str, int] = {}
@@ -49,22 +49,25 @@ class Texts:
 
     def handle(self, value: Any) -> int:
         """The handle of a text, list or object; new ones get the next number."""
-        known = self._texts.get(value) if isinstance(value, str) else None
-        return self.handles((value,))[0] if known is None else known
+        new = len(self._values)
+        if isinstance(value, str):
+            handle = self._texts.setdefault(value, new)
+        else:
+            handle = self._others.setdefault(canonical(value), new)
+        if handle == new:
+            self._values.append(value)
+        return handle
 
-    def handles(self, values: Iterable[Any]) -> list[int]:
-        """The handles of several, in their order."""
-        found, new = list[int](), len(self._values)
-        for value in values:
-            if isinstance(value, str):
-                handle = self._texts.setdefault(value, new)
-            else:
-                handle = self._others.setdefault(canonical(value), new)
-            if handle == new:
-                self._values.append(value)
-                new += 1
-            found.append(handle)
-        return found
+    def handles(self, values: Sequence[Any]) -> list[int]:
+        """The handles of several, in their order; texts that are all new, as those of arrivals are, at once."""
+        if set(map(type, values)) == {str} and self._texts.keys().isdisjoint(values):
+            new = len(self._values)
+            fresh = dict(zip(values, range(new, new + len(values))))
+            if len(fresh) == len(values):
+                self._texts.update(fresh)
+                self._values += values
+                return list(fresh.values())
+        return [self.handle(value) for value in values]
 
     def members(self, handle: int) -> Sequence[Member]:
         """The parts of a list or object, in order; they have handles from when this is asked first."""
