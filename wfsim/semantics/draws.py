@@ -25,16 +25,16 @@ def draw_bits(key: int, stream: int, index: int, attempt: int) -> int:
     c2 = attempt & _LOW32
     c3 = stream & _LOW32
     for _ in range(10):
-        # In Python the products have 64 bits and no sign; compiled they wrap, and their bits are the same.
+        # Only low halves count of what is combined: products have 64 bits and no sign in Python, compiled they wrap.
         product0 = c0 * 0xD2511F53
         product1 = c2 * 0xCD9E8D57
-        c0 = ((product1 >> 32) & _LOW32) ^ c1 ^ k0
-        c1 = product1 & _LOW32
-        c2 = ((product0 >> 32) & _LOW32) ^ c3 ^ k1
-        c3 = product0 & _LOW32
-        k0 = (k0 + 0x9E3779B9) & _LOW32
-        k1 = (k1 + 0xBB67AE85) & _LOW32
-    return (c0 << 21) | (c1 >> 11)
+        c0 = ((product1 >> 32) ^ c1 ^ k0) & _LOW32
+        c1 = product1
+        c2 = ((product0 >> 32) ^ c3 ^ k1) & _LOW32
+        c3 = product0
+        k0 += 0x9E3779B9
+        k1 += 0xBB67AE85
+    return (c0 << 21) | ((c1 & _LOW32) >> 11)
 
 
 @kernel

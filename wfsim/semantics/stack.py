@@ -27,12 +27,12 @@ from .codes import (
     OP_FIELD,
     OP_GREATER_EQUAL,
     OP_IF,
-    OP_IN,
     OP_ITEM,
     OP_JOIN,
     OP_JUMP,
     OP_LIST,
     OP_LOOP,
+    OP_MAXIMUM,
     OP_MODULO,
     OP_MOST,
     OP_NEGATE,
@@ -111,14 +111,28 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             else:
                 set_null(v[top])
             continue
-        if op == OP_JUMP:
+        if OP_ADD <= op <= OP_MAXIMUM:
+            top -= 1
+            if row.a > 0:
+                read_literal(v[top], v[top + 1], row.a)
+            if op > OP_GREATER_EQUAL:
+                extreme(op, o, v[top], v[top + 1])
+            elif op > OP_MODULO:
+                compare(op, o, v[top], v[top + 1])
+            elif op > OP_ADD:
+                arithmetic(op, v[top], v[top + 1])
+            else:
+                if loop >= 0:
+                    steps -= steps_of(v, o, op, row.a, top)
+                add(v, o, top)
+        elif op == OP_JUMP:
             at = row.a
             continue
-        if op == OP_NOW:
+        elif op == OP_NOW:
             top += 1
             set_whole(v[top], INTEGER, m[i].time)
             continue
-        if op == OP_ASK:
+        elif op == OP_ASK:
             top += 1
             ask(p, m, v, o, i, row.a, private, payload, top)
         elif op == OP_NOT:
@@ -141,20 +155,6 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
                     at = row.a
                 top -= 1
                 continue
-        elif op < OP_IN:
-            top -= 1
-            if row.a > 0:
-                read_literal(v[top], v[top + 1], row.a)
-            if op == OP_ADD:
-                if loop >= 0:
-                    steps -= steps_of(v, o, op, row.a, top)
-                add(v, o, top)
-            elif op <= OP_MODULO:
-                arithmetic(op, v[top], v[top + 1])
-            elif op <= OP_GREATER_EQUAL:
-                compare(op, o, v[top], v[top + 1])
-            else:
-                extreme(op, o, v[top], v[top + 1])
         elif op <= OP_PIECE:
             if op <= OP_MOST:
                 top -= 2 if op <= OP_NOT_IN else 1

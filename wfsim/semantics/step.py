@@ -399,7 +399,7 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
             return
         if dispatch_automatic(p, m, v, o, i):
             continue
-        if dispatch_internal(p, m, v, o, i):
+        if m[i + INTERNAL].first >= 0 and dispatch_internal(p, m, v, o, i):
             continue
         if dispatch_deferred(p, m, v, o, i):
             continue
