@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from llvmlite import binding
 from numba import njit
 from numba.core import codegen, compiler_lock, ir
 
@@ -61,11 +63,23 @@ def keep_apart(function: F) -> F:
     """Let a function be called where it is needed, and lie behind all that is needed often.
 
     Else LLVM makes it a part of its callers, in particular where there is but one: they need more registers then, and
-    keep them in memory, for what few steps come to.
+    keep them in memory, for what few steps come to. With an older llvmlite, which cannot mark functions, it does.
     """
     names = f"{function.__module__}.{function.__qualname__}".split(".")
     _apart.add("_ZN" + "".join(f"{len(name)}{name}" for name in names))
     return function
+
+
+@lru_cache(maxsize=1)
+def _can_mark() -> bool:
+    """Whether marks of functions come to be theirs: llvmlite 0.46 marks what they return, which is refused."""
+    module = binding.parse_assembly("define i32 @f() { ret i32 0 }")
+    module.get_function("f").add_function_attribute("cold")
+    try:
+        module.verify()
+    except RuntimeError:
+        return False
+    return True
 
 
 def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> MachineCode:
@@ -106,7 +120,7 @@ def _finalize_or_collect(library: Any) -> None:
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
                 function.linkage = "private"
                 # What follows the first B are numba's marks of a version and of options.
-                if function.name.split("B")[0] in _apart:
+                if function.name.split("B")[0] in _apart and _can_mark():
                     function.add_function_attribute("noinline")
                     function.add_function_attribute("cold")
         for variable in library._final_module.global_variables:
