@@ -40,7 +40,7 @@ compile = mkdir -p build; $(BIN)/python -m tests.compiled > build/compiled.log 2
   trap "kill $$compiling 2>/dev/null || true" EXIT; set -ex
 compiled = wait $$compiling || { cat build/compiled.log; exit 1; }
 
-test: frontend  ## style, types and the tests of some six minutes, of every room and layer
+test: frontend  ## style, types and the quick tests of every room and layer: five minutes
 	@$(compile); \
 	$(MAKE) --no-print-directory lint; \
 	$(PYTEST) -n 2 --dist loadfile --doctest-modules --ignore wfsim/runtime/schema/env.py wfsim $(WAITING); \
