@@ -71,11 +71,12 @@ def measure(commit: str = BEFORE_LANGUAGE_II) -> list[Measured]:
             return [Measured("not measured", math.nan, "", f"{commit} is not in this clone: {added.stderr.strip()}")]
         remove = ["git", "-C", str(ROOT), "worktree", "remove", "--force", str(tree)]
         inside.callback(subprocess.run, remove, check=True)
-        trees = {"then": (tree, "old"), "now": (ROOT, "new"), "then again": (tree, "old")}
+        # Then, now, and then again.
+        trees = (tree, "old"), (ROOT, "new"), (tree, "old")
         ratios: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for _ in range(PROCESSES):
             with ExitStack() as running:
-                sides = [_Side(at, tree / "models", Path(folder) / cache, running) for at, cache in trees.values()]
+                sides = [_Side(at, tree / "models", Path(folder) / cache, running) for at, cache in trees]
                 for side in sides:
                     side.wait()
                 for speed, names in {"python": NAMES, "compiled": NAMES, "alone": ALONE}.items():

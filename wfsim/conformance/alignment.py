@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.arguments import expect, expect_seconds, expect_whole
 from wfsim.errors import HistoryError, NetError
+from wfsim.history.failures import reading
 from wfsim.history.history import History
 from wfsim.model.workflow import Workflow
 from wfsim.net.petri import PetriNet
@@ -375,7 +376,7 @@ def align(
 def _traces_of(log: Any) -> dict[tuple[str, ...], int]:
     """The different traces, with how many cases have each."""
     if isinstance(log, History):
-        with closing(log.cursor()) as con:
+        with reading(log.path), closing(log.cursor()) as con:
             return {tuple(states): n for states, n in con.execute(_VARIANTS).fetchall()}
     found: dict[tuple[str, ...], int] = {}
     what = "align takes a History, traces as lists of activities, or a mapping from traces to numbers"

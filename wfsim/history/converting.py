@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError
 
 from . import opening, schema
-from .failures import cannot_open, cannot_write
+from .failures import cannot_open, cannot_write, other_format
 from .history import History
 from .parquet import attach_older, attach_parquet, contents_of
 from .side_tables import CASE_ENDS, attempt_rows, case_ends, numbered, stay_rows
@@ -88,12 +88,13 @@ def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) 
     con = opening.connect()
     try:
         try:
-            same = source.is_dir() and contents_of(source)[0] == schema.FORMAT
-            if same:
-                attach_parquet(con, source)
-            elif source.is_dir():
-                _check(contents_of(source)[0], source)
-                attach_older(con, source)
+            same = False
+            if source.is_dir():
+                found, _ = contents_of(source)
+                same = found == schema.FORMAT
+                if not same:
+                    _check(found, source)
+                (attach_parquet if same else attach_older)(con, source)
             else:
                 con.execute(f"ATTACH '{schema.quoted(source)}' AS old (READ_ONLY)")
                 _check(_format_of(con, source), source)
@@ -124,7 +125,7 @@ def _format_of(con: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 def _check(found: int, path: Path) -> None:
     if found > schema.FORMAT:
-        raise HistoryError(f"{path}: {schema.told_format(found, path)}")
+        raise other_format(path, found, schema.FORMAT)
     if not OLDEST <= found < schema.FORMAT:
         raise HistoryError(
             f"{path}: written in format {found}. Formats {OLDEST} to {schema.FORMAT - 1} can be converted to "

@@ -47,6 +47,16 @@ def cannot_open(error: Exception, path: str | os.PathLike[str]) -> HistoryError:
     return HistoryError(f"{path}: cannot be opened as a history: {_first(error)}")
 
 
+def other_format(path: str | os.PathLike[str], found: int, reads: int) -> HistoryError:
+    """A history is of another format than this version reads."""
+    advice = (
+        f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert`."
+        if found < reads
+        else "Read it with the version of wfsim that wrote it."
+    )
+    return HistoryError(f"{path}: written in format {found}, this version reads {reads}. {advice}")
+
+
 def refuse_engine(path: str | os.PathLike[str]) -> None:
     """Raise `HistoryError` for the database of an engine, which DuckDB would look for an extension to read."""
     with suppress(OSError), open(path, "rb") as file:

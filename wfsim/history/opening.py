@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError, listed
 
 from . import schema
-from .failures import cannot_open, refuse_engine
+from .failures import cannot_open, other_format, refuse_engine
 from .moments import Variables, set_variables
 from .parquet import attach_parquet
 from .schema import quoted
@@ -166,7 +166,7 @@ def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], 
         raise HistoryError(f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}.")
     (found,) = con.execute("SELECT format FROM about").fetchall()[0]
     if found != schema.FORMAT:
-        raise HistoryError(f"{path}: {schema.told_format(found, path)}")
+        raise other_format(path, found, schema.FORMAT)
 
 
 def _tables_of(con: duckdb.DuckDBPyConnection) -> list[str]:

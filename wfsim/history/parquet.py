@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError, listed
 
 from . import schema
-from .failures import cannot_write
+from .failures import cannot_write, other_format
 from .schema import quoted
 from .side_tables import numbered
 
@@ -102,7 +102,7 @@ def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     folder = folder.resolve()
     found, rows = contents_of(folder)
     if found != schema.FORMAT:
-        raise HistoryError(f"{folder}: {schema.told_format(found, folder)}")
+        raise other_format(folder, found, schema.FORMAT)
     con.execute(f"ATTACH ':memory:' AS history; USE history; {schema.TABLES} {schema.SIDE_TABLES}")
     columns = {name: [tuple(each) for each in told] for name, told in con.execute(_COLUMNS).fetchall()}
     _expect_files(folder, columns, rows)

@@ -193,14 +193,6 @@ CREATE UNIQUE INDEX metadata_place ON metadata_rows (run, "case", seq);
 """What a file has that grows append by append; a simulated history lies sorted instead."""
 
 
-def told_format(found: int, path: str | os.PathLike[str]) -> str:
-    """What to say of a history of another format."""
-    told = f"written in format {found}, this version reads {FORMAT}. "
-    if found < FORMAT:
-        return told + f"Convert it: wf.convert_history({str(path)!r}, into=…), or `wfsim convert`."
-    return told + "Read it with the version of wfsim that wrote it."
-
-
 def grows(con: duckdb.DuckDBPyConnection, database: str) -> bool:
     """Whether a history has real runs, or none yet, so that more is added to it."""
     told = con.execute(f"SELECT coalesce(bool_or(source = 'runtime'), true) FROM {database}.runs").fetchall()
