@@ -249,6 +249,9 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
     drain(p, m, o, i, INTERNAL)
     drain(p, m, o, i, DEFERRED)
     drain(p, m, o, i, WAITING)
+    for r in range(head.first_region, head.first_region + head.n_regions):
+        # Only what waits makes others wait (M2.2).
+        m[i + p[r].slot].blocked = 0
     me.cause = cause
     me.status = status
     # M8.2: who waits for this instance now knows how it ended, so it is not taken up again.

@@ -249,6 +249,8 @@ class _Compiler:
                 self.transition_numbers[at] = first_number + k + 1
             owner.end_transition = len(self.sheet.rows)
             owner.n_timers = timers
+            automatic = self.declared.event_rows["automatic"]
+            owner.automatic = int(any(ready[k].event == automatic for k in leaving[state.name]))
 
     def _state(self, path: tuple[str, ...], state: State, by_path: Mapping[tuple[str, ...], int]) -> None:
         row: StateRow = self.sheet.rows[self.state_rows[_path(path, state.name)]]

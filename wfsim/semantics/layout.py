@@ -155,7 +155,7 @@ class RegionRow:
 
 @dataclass(slots=True)
 class StateRow:
-    """A state with its timers and work."""
+    """A state with its timers and work; `automatic` is 1 if transitions leave it by their condition alone."""
 
     name: int = NONE
     region: int = NONE
@@ -166,6 +166,7 @@ class StateRow:
     first_transition: int = NONE
     end_transition: int = NONE
     n_timers: int = 0
+    automatic: int = 0
     work: int = NO_WORK
     activity: int = NONE
     first_input: int = NONE

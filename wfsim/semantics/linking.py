@@ -26,6 +26,7 @@ from .pipeline import OPTIONS
 _njit: Any = njit
 F = TypeVar("F", bound=Callable[..., Any])
 global_compiler_lock: Any = compiler_lock.global_compiler_lock
+_llvm: Any = binding
 _Library: Any = codegen.CPUCodeLibrary
 _finalize = _Library.finalize
 _optimize_final_module = _Library._optimize_final_module
@@ -154,8 +155,11 @@ def _optimize_root_once(library: Any) -> None:
     if library.name != _root:
         _optimize_final_module(library)
         return
-    passes, builder = library._codegen._module_pass_manager()
-    passes.run(library._final_module, builder)
+    options = _llvm.create_pipeline_tuning_options(speed_level=3)
+    # Loops go over a few regions, works or fields: to do four at a time is more code, and mostly for nothing.
+    options.loop_unrolling = options.loop_vectorization = False
+    builder = _llvm.create_pass_builder(library._codegen._tm, options)
+    builder.getModulePassManager().run(library._final_module, builder)
 
 
 def variables_in(instruction: Any, value: Any) -> list[Any]:

@@ -77,15 +77,22 @@ def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
 
 
 @kernel
-def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
-    """A row from the free list, or a new one, with a null payload; what it is to be, the caller makes of it."""
+def take_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A row from the free list, or a new one; what it is to be, and its payload, the caller makes of it."""
     free = m[i + FREE]
-    if free.first >= 0:
-        k: int = free.first
-        free.first = m[i + k].next
-        free.length -= 1
-    else:
-        k = grow(p, m, v, o, i)
+    if free.first < 0:
+        grown: int = grow(p, m, v, o, i)
+        return grown
+    k: int = free.first
+    free.first = m[i + k].next
+    free.length -= 1
+    return k
+
+
+@kernel
+def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
+    """A row with a null payload; what it is to be, the caller makes of it."""
+    k = take_row(p, m, v, o, i)
     payload = payload_of(p, m, i, k)
     for f in range(p[0].n_fields):
         set_null(v[payload + f])

@@ -31,6 +31,7 @@ from .codes import (
     INBOX,
     INTERNAL,
     INTERNAL_DONE,
+    MANY,
     MESSAGE_RETURNED,
     NONE,
     NULL,
@@ -66,7 +67,7 @@ from .codes import (
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
 from .internal import end_transients, ignore, is_active, is_busy, raise_error
-from .kernel import Output, kernel
+from .kernel import Output, fresh_queued, kernel
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
 from .reports import (
@@ -80,12 +81,12 @@ from .rows import (
     RESULT,
     append,
     emit,
-    new_queued,
     note,
     note_text,
     payload_of,
     prepend,
     release,
+    take_row,
     unlink,
 )
 from .timers import set_timer
@@ -96,6 +97,7 @@ from .transitions import (
     TAKEN,
     choose,
     choose_everywhere,
+    has_automatic,
     settle,
     take,
     take_chosen,
@@ -248,7 +250,7 @@ def block_regions(p: Rows, m: Rows, i: int, row: Queued) -> None:
 def dispatch_automatic(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """M2.6: condition-only transitions of idle regions."""
     head = p[0]
-    if p[head.automatic].first_listener == p[head.automatic].end_listener:
+    if not has_automatic(p, m, i):
         return 0
     if choose_everywhere(p, m, v, o, i, head.automatic, NONE) != TAKEN:
         return 0
@@ -401,6 +403,8 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
             continue
         if m[i + INTERNAL].first >= 0 and dispatch_internal(p, m, v, o, i):
             continue
+        if m[i + DEFERRED].first < 0 and m[i + WAITING].first < 0:
+            return
         if dispatch_deferred(p, m, v, o, i):
             continue
         if not dispatch_waiting(p, m, v, o, i):
@@ -470,8 +474,9 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         # M7.3: recorded at the sender, and nothing else.
         return me.seq
     else:
-        k = new_queued(p, m, v, o, i)
-        row = m[i + k]
+        k = take_row(p, m, v, o, i)
+        row = fresh_queued(m, i + k)
+        row.holds = MANY if k == p[0].first_queued else 1
         row.kind = inbox.kind
         row.time = inbox.time
         row.event = inbox.event

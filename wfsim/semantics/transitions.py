@@ -136,6 +136,17 @@ def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int,
     return answer
 
 
+@kernel
+def has_automatic(p: Rows, m: Rows, i: int) -> int:
+    """1 if an idle region stands in a state that condition-only transitions leave (M2.6); most steps ask in vain."""
+    event = p[p[0].automatic]
+    for at in range(event.first_listener, event.end_listener):
+        cell = m[i + p[p[at].region].slot]
+        if cell.phase == ACTIVE and cell.flight_phase == GROUNDED and not cell.stuck and p[cell.state].automatic:
+            return 1
+    return 0
+
+
 # === 3 Taking a transition ========================================================================
 
 

@@ -200,15 +200,25 @@ def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
 
 
 @kernel
+def is_work(m: Rows, i: int, w: int, number: int, is_child: int) -> int:
+    """1 if the work at offset `w` is that open activity, or that child."""
+    work = m[i + w]
+    if work.serial != number:
+        return 0
+    return 1 if (work.phase == CHILD if is_child else SCHEDULED <= work.phase <= BACKOFF) else 0
+
+
+@kernel
 def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
     """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
-    w = next_work(p, m, i, NONE)
-    while w >= 0:
-        phase = m[i + w].phase
-        if m[i + w].serial == number and (phase == CHILD if is_child else SCHEDULED <= phase <= BACKOFF):
+    head = p[0]
+    for w in range(head.first_work, head.first_work + head.n_works):
+        if is_work(m, i, w, number, is_child):
             return w
-        w = next_work(p, m, i, w)
-    return NONE
+    item: int = m[i + ITEMS].first
+    while item >= 0 and not is_work(m, i, item, number, is_child):
+        item = m[i + item].next
+    return item
 
 
 @kernel
