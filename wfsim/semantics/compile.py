@@ -57,6 +57,8 @@ class _Same:
         return id(self.workflow)
 
 
+_MOST_ITEMS = 2**31 - 1
+"""No list has more; a field of a program that counts them takes four bytes."""
 _Children: TypeAlias = tuple[tuple[tuple[str, str | None], _Same], ...]
 
 
@@ -142,8 +144,9 @@ class _Compiler:
         self._regions()
         declared.add_policies()
         open_ = not (sheet.erased or sheet.symbolic)
+        key_code = NONE
         if self.workflow.correlation is not None and open_:
-            sheet.head.correlation = self.actions.code(self.workflow.correlation.key_tree, {}, "key")
+            key_code = self.actions.code(self.workflow.correlation.key_tree, {}, "key")
         # Where expressions are questions to the surroundings, no time answers them.
         sheet.head.reads_clock = 1 if open_ and any(NOW in names(use.tree) for use in uses(self.workflow)) else 0
         set_sizes(self.workflow, sheet.rows, sheet.deepest)
@@ -170,6 +173,7 @@ class _Compiler:
             children=self.child_workflows,
             shapes=declared.shapes,
             functions=self.workflow.given,
+            key_code=key_code,
         )
 
     def _regions(self) -> None:
@@ -291,9 +295,10 @@ class _Compiler:
     def _for_each(self, row: StateRow, work: ForEach) -> None:
         row.work = FOR_EACH
         row.items = self.actions.code(work.items_tree, {}, "items")
-        row.max_parallel = work.max_parallel or 0
+        row.max_parallel = min(work.max_parallel or 0, _MOST_ITEMS)
         row.collect = 1 if work.on_failure == "collect" else 0
-        row.tolerated, row.tolerated_share = work.tolerated
+        tolerated, row.tolerated_share = work.tolerated
+        row.tolerated = min(tolerated, _MOST_ITEMS)
         if work.workflow is not None:
             row.runs_children = 1
             row.activity = self._child(work.workflow, work.version)

@@ -231,7 +231,7 @@ class Declarations:
         # Payload cells also hold an activity's result and inputs, for its later attempts and its compensator.
         most_inputs = max((len(each.inputs) for each in self.workflow.operations()), default=0)
         head.n_fields = 1 + max(most_inputs, *(len(fields) for fields in self.fields.values()))
-        head.done, head.error, head.timeout, head.after, head.automatic = (
+        head.done, head.error, head.timeout_event, head.after_event, head.automatic = (
             self.event_rows[name] for name in BUILT_IN[:5]
         )
         head.cancel_requested = self.event_rows["cancel_requested"]

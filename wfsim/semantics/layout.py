@@ -46,13 +46,10 @@ class Head:
     max_automatic: int = 100
     max_deferred: int = 1_000
     freeze: int = 0
-    correlation: int = NONE
     reads_clock: int = 0
     transients: int = 0
     key_cell: int = NONE
     n_fields: int = 0
-    n_rows: int = 0
-    n_cells: int = 0
     first_timer: int = 0
     n_timers: int = 0
     first_work: int = 0
@@ -64,11 +61,16 @@ class Head:
     stack_cells: int = 0
     done: int = NONE
     error: int = NONE
-    timeout: int = NONE
-    after: int = NONE
+    timeout_event: int = NONE
+    after_event: int = NONE
     automatic: int = NONE
     cancel_requested: int = NONE
     workflow_timeout_event: int = NONE
+
+    @property
+    def n_cells(self) -> int:
+        """Cells of an instance in which nothing waits: the last are those of its scratch row."""
+        return self.queue_cells + self.n_fields
 
 
 @dataclass(slots=True)

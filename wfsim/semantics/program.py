@@ -92,6 +92,8 @@ class Program:
     shapes: dict[int, Shape]
     """What values are, by the row of a variable, payload field or result."""
     functions: Given
+    key_code: int
+    """Row of the expression for its correlation key (M7.2), or -1."""
     """The functions in Python that its expressions may call (M14)."""
 
     @property

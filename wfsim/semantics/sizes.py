@@ -33,7 +33,6 @@ def set_sizes(workflow: Workflow, rows: Rows, deepest: int) -> None:
     head.first_clock = at
     # The first queued row is scratch: where a compiled step writes when the queue is full, before it is repeated.
     head.first_queued = at
-    head.n_rows = at + 1
     head.n_timers = at - head.first_timer
     head.workflow_timeout = or_none(workflow.timeouts.workflow)
     head.max_automatic = workflow.max_automatic
@@ -56,4 +55,3 @@ def _set_cells(workflow: Workflow, head: Head, regions: list[RegionRow], deepest
     head.stack_cells = cells
     cells += deepest + 2
     head.queue_cells = cells
-    head.n_cells = cells + head.n_fields

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,7 +19,7 @@ from wfsim.files import cache_root
 from . import layout
 from .bounds import CHECKED
 from .codes import ABSENT, INTEGER, MAKE_RESULTS, OP_ENDS, OP_STARTS
-from .later import njit
+from .later import Later, njit
 
 _njit = njit()
 
@@ -61,9 +62,25 @@ KERNEL_FILES = (
 WIDE = frozenset({"time", "key", "due", "left", "deadline", "delay", "retry_after", "holds", "whole"})
 """Fields of instances and of what a step puts out that need eight bytes: times, random keys, values, and sums of bits.
 All others are rows, handles, small numbers and counters of one instance."""
-NARROW_IN_PROGRAMS = frozenset({"freeze", "reads_clock", "transients", "n_rows", "n_cells", "n_events"})
-"""Fields of programs that take four bytes, so that the head, the longest row, takes no more than 256 with all others.
-A step that reads only narrow ones takes 3 % longer."""
+WIDE_IN_PROGRAMS = frozenset(
+    {
+        "workflow_timeout",
+        "timeout",
+        "after",
+        "schedule_to_start",
+        "start_to_close",
+        "schedule_to_close",
+        "heartbeat",
+        "initial_interval",
+        "max_interval",
+        "coefficient",
+        "whole",
+        "lowest",
+        "highest",
+    }
+)
+"""Fields of programs that need eight bytes: durations and values. All others are rows, handles and counts within a
+definition, so that a row has 128 bytes: of rows of 256, those of one workflow did not fit into the first cache."""
 
 
 def union_type(classes: Iterable[type], is_narrow: Callable[[str], bool], shifted: bool = False) -> np.dtype[Any]:
@@ -106,7 +123,11 @@ def _not_wide(name: str) -> bool:
     return name not in WIDE
 
 
-PROGRAM = union_type(layout.PROGRAM_ROWS, NARROW_IN_PROGRAMS.__contains__, shifted=True)
+def _is_narrow_in_programs(name: str) -> bool:
+    return name not in WIDE_IN_PROGRAMS
+
+
+PROGRAM = union_type(layout.PROGRAM_ROWS, _is_narrow_in_programs, shifted=True)
 MEMORY = union_type(layout.MEMORY_ROWS, _not_wide)
 CELL = union_type([layout.Cell], lambda name: False)
 RECORD = union_type([layout.RecordRow], _not_wide)
@@ -273,7 +294,7 @@ def _blank(cls: type) -> dict[str, Any]:
     return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
 
 
-def _fresh(cls: type, array: str, counter: str) -> Any:
+def _fresh(cls: type, record: np.dtype[Any], array: str, counter: str) -> Any:
     """`new_record` and its like: the next row with its defaults; when full, a scratch row and a flag."""
     lines = [
         "def fresh(o):",
@@ -287,30 +308,37 @@ def _fresh(cls: type, array: str, counter: str) -> Any:
         f"        tally.{counter} = at + 1",
         f"    row = o.{array}[at]",
     ]
-    lines += [f"    row.{name} = {value!r}" for name, value in _blank(cls).items()]
-    lines += ["    return row"]
-    space: dict[str, Any] = {}
+    fill, filling = _filling(cls, record, f"o.{array}", "at")
+    lines += [*filling, "    return row"]
+    space = {"fill": fill}
     exec("\n".join(lines), space)
     return _njit(space["fresh"])
 
 
 def _fresh_row(cls: type) -> Any:
     """`fresh_queued` and its like: give a row of the memory the defaults of one class."""
-    lines = ["def fresh(m, k):", "    row = m[k]"]
-    lines += [f"    row.{name} = {value!r}" for name, value in _blank(cls).items()]
-    lines += ["    return row"]
-    space: dict[str, Any] = {}
+    fill, filling = _filling(cls, MEMORY, "m", "k")
+    lines = ["def fresh(m, k):", "    row = m[k]", *filling, "    return row"]
+    space = {"fill": fill}
     exec("\n".join(lines), space)
     return _njit(space["fresh"])
+
+
+def _filling(cls: type, record: np.dtype[Any], rows: str, at: str) -> tuple[Any, list[str]]:
+    """Lines that give a row the defaults of a class, and the function that they may call."""
+    if CHECKED:
+        return None, [f"    row.{name} = {value!r}" for name, value in _blank(cls).items()]
+    fill = Later(lambda: import_module("wfsim.semantics.bare").filler(record, _blank(cls)))
+    return fill, [f"    fill({rows}, {at})"]
 
 
 fresh_queued = _fresh_row(layout.Queued)
 fresh_held = _fresh_row(layout.Held)
 fresh_work = _fresh_row(layout.WorkCell)
 fresh_each = _fresh_row(layout.Each)
-new_record = _fresh(layout.RecordRow, "records", "records")
-new_value = _fresh(layout.ValueRow, "values", "values")
-new_effect = _fresh(layout.EffectRow, "effects", "effects")
+new_record = _fresh(layout.RecordRow, RECORD, "records", "records")
+new_value = _fresh(layout.ValueRow, VALUE, "values", "values")
+new_effect = _fresh(layout.EffectRow, EFFECT, "effects", "effects")
 
 
 def _second_form(function: Callable[..., Any]) -> Any:

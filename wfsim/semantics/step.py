@@ -175,7 +175,7 @@ def state_timer_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, k: 
     m[i + timer].due = NONE
     m[i + k].region = r
     which = timer - p[r].first_timer
-    event = p[0].timeout if which == 0 else p[0].after
+    event = p[0].timeout_event if which == 0 else p[0].after_event
     m[i + k].event = event
     t = choose(p, m, v, o, i, r, event, k)
     if t >= 0:

@@ -75,7 +75,7 @@ def choose(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, event: int, en
     answer = NO_TRANSITION
     if state.terminal:
         return answer
-    timer = m[i + entry].timer - p[r].first_timer if event == p[0].after and entry >= 0 else NONE
+    timer = m[i + entry].timer - p[r].first_timer if event == p[0].after_event and entry >= 0 else NONE
     for t in range(state.first_transition, state.end_transition):
         transition = p[t]
         if transition.event != event:

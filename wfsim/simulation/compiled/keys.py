@@ -97,7 +97,7 @@ def ask_for_key(k: Any, r: Any, o: Any, slot: int) -> Any:
     """
     s, case = r.state[0], r.cases[slot]
     p, i = rows_from(k.p, case.first_row), r.areas[case.member].m
-    cell = r.v[evaluate(p, r.m, r.v, o, i, p[0].correlation, NONE, NONE)]
+    cell = r.v[evaluate(p, r.m, r.v, o, i, k.members[case.member].key_code, NONE, NONE)]
     s.holder = NONE
     if o.tally[0].question >= 0 or cell.tag == NULL or cell.tag == FAULT or cell.tag == LIST or cell.tag == OBJECT:
         return False

@@ -91,12 +91,14 @@ LINE = _record("needs", "")
 
 MEMBER = _record(
     "",
-    "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v name outputs",
+    "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v name outputs "
+    "key_code",
 )
 """A workflow of the run, called by the handle `name`; `outputs` is that of the list of its outputs, or -1. Its program
-begins at `first_row` among all of them (and what is known by program row), a fresh instance lies at `m` and `v`. No
-instance is without `n_base` rows and `n_kept` cells; `n_front` cells are those that a start or a stimulus may fill in.
-A block has `n_rows` rows and `n_words` words, and beside each further row `n_more` words."""
+begins at `first_row` among all of them (and what is known by program row), and in it the expression for its key at
+`key_code`, or -1; a fresh instance lies at `m` and `v`. No instance is without `n_base` rows and `n_kept` cells;
+`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and
+beside each further row `n_more` words."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",

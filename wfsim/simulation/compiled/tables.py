@@ -349,7 +349,8 @@ class Tables:
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             outputs = [name for name, variable in member.program.variables.items() if variable.output]
             called = handle(member.program.workflow.name)
-            members.append((len(programs), *sizes, *plan, called, handle(outputs) if outputs else NONE))
+            told = called, handle(outputs) if outputs else NONE, member.program.key_code
+            members.append((len(programs), *sizes, *plan, *told))
             programs += member.program.rows
             rows += fresh.m
             cells += fresh.v
