@@ -231,7 +231,7 @@ def filler(record: np.dtype[Any], values: Mapping[str, Any]) -> Any:
     example = np.zeros(1, record)
     for name, value in values.items():
         example[name] = value
-    places = record.fields or {}
+    places: Mapping[str, Any] = record.fields or {}
     end = max(places[name][1] + places[name][0].itemsize for name in values)
     words = np.frombuffer(example.tobytes()[:end], np.int32).tolist()
 

@@ -7,7 +7,7 @@ from typing import Any
 from wfsim.semantics.addresses import rows_from
 from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import load
-from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, free, heapify, n_due
+from wfsim.simulation.compiled.calendar import MOST_ENTRIES, ROOT, free, heapify, look, n_due
 from wfsim.simulation.compiled.events import state_of
 from wfsim.simulation.compiled.layout import (
     AGAIN,
@@ -97,6 +97,8 @@ def compact(k: Any, r: Any, exactly: bool) -> None:
     """Drop the entries that nobody waits for any more, so that the calendar follows what is open."""
     s = r.state[0]
     s.n_heap = tidy(k, r, r.heap, ROOT, s.n_heap, exactly)
+    s.n_near = tidy(k, r, r.near, s.first_near, s.n_near, exactly)
     s.n_far = tidy(k, r, r.far, 0, s.n_far, exactly)
     s.n_live = n_due(s)
     heapify(r)
+    look(r)

@@ -44,6 +44,7 @@ from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
 from wfsim.simulation.compiled.calendar import (
+    NOWHERE,
     due,
     fetch,
     first,
@@ -406,14 +407,14 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
 @_njit
 def expect_case(r: Any) -> None:
     """What is due next will need its case."""
-    if r.state[0].n_soon + r.state[0].n_heap > 0 and first(r).slot >= 0:
+    if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
         prefetch(r.cases, first(r).slot, 2)
 
 
 @_njit
 def expect_block(k: Any, r: Any) -> None:
     """What is due next will need its instance."""
-    if r.state[0].n_soon + r.state[0].n_heap > 0 and first(r).slot >= 0:
+    if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
         case = r.cases[first(r).slot]
         if case.block >= 0:
             given = k.members[case.member]
@@ -501,7 +502,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
         if s.phase == TAKE:
             if n_due(s) > 2 * s.n_live + SPARE_ENTRIES:
                 compact(k, r, False)
-            if s.n_soon == 0 and s.n_far > 0:
+            if s.first_from == NOWHERE and s.n_far > 0:
                 fetch(r)
             if n_due(s) == 0 or (given.horizon >= 0 and due(r) > given.horizon):
                 compact(k, r, True)

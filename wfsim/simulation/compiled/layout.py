@@ -118,7 +118,8 @@ other.
 # --- what changes ------------------------------------------------------------------------------------------
 
 STATE = _record(
-    "now serial first_soon n_soon n_heap n_far far_from far_first far_length far_serial n_live n_arrived "
+    "now serial first_from first_time first_key first_soon n_soon n_heap first_near n_near n_far far_from far_first "
+    "far_length far_serial n_live n_arrived "
     "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots m_end w_end stays_end "
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
@@ -136,7 +137,8 @@ instance that Python lets in, `placed` is the slot that it was given. Others hav
 who follow lie in `after` from `first_after` to `end_after`. `endless` is how many relatives were too many, `holder` who
 has the key of an instance that is refused, or -1 if it is no key. Keys are found in `key_places` places, where those of
 so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and `n_together` are still to
-come at the last. What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
+come at the last. What is due first is found by `first_time` and `first_key`; `first_from` says where it lies
+(`compiled.calendar`). What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
 `far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
 happenings may follow as the case of a step lets workers go: `releases`."""
 
@@ -261,7 +263,10 @@ class Run(NamedTuple):
     state: Annotated[Any, STATE]
     now: Annotated[Any, HAPPENING]
     heap: Annotated[Any, HEAP]
+    near: Annotated[Any, HEAP]
     far: Annotated[Any, HEAP]
+    gathered: Annotated[Any, HEAP]
+    counts: Annotated[Any, WHOLE]
     soon: Annotated[Any, WHOLE]
     entries: Annotated[Any, HAPPENING]
     cases: Annotated[Any, CASE]

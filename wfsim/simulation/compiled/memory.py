@@ -77,7 +77,10 @@ class Memory:
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
                 "heap": zeros(ENTRIES + calendar.ROOT, layout.HEAP),
+                "near": zeros(ENTRIES + calendar.AHEAD, layout.HEAP),
                 "far": zeros(ENTRIES, layout.HEAP),
+                "gathered": zeros(ENTRIES, layout.HEAP),
+                "counts": zeros(calendar.DIGIT, np.int64),
                 "soon": zeros(ENTRIES, np.int64),
                 "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
                 "cases": zeros(SLOTS, layout.CASE),
@@ -144,6 +147,11 @@ class Memory:
         """The one row of numbers that change."""
         return self.run.state[0]
 
+    @property
+    def n_due(self) -> int:
+        """How many entries the calendar has."""
+        return sum(int(self.state[f"n_{part}"]) for part in ("soon", "heap", "near", "far"))
+
     def _set_rooms(self) -> None:
         """Tell how much fits where."""
         run, state = self.run, self.state
@@ -183,7 +191,7 @@ class Memory:
 
     def restore(self, arrays: dict[str, Any]) -> None:
         """Take the arrays of another memory of the same run."""
-        for name in ("heap", "entries"):
+        for name in ("heap", "near", "entries"):
             rows = _rows(len(arrays[name]), arrays[name].dtype)
             rows[:] = arrays[name]
             arrays[name] = rows
@@ -272,7 +280,7 @@ class Memory:
         run, state, tally = self.run, self.state, self.outputs.tally[0]
         n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
         more: dict[str, Any] = {}
-        n_due = int(state["n_soon"] + state["n_heap"] + state["n_far"])
+        n_due = self.n_due
         while n_due + n_more > len(more.get("entries", run.entries)):
             heap, entries = more.get("heap", run.heap), more.get("entries", run.entries)
             n = len(entries)
@@ -281,7 +289,11 @@ class Memory:
                 return
             more["heap"] = _rows(2 * n + calendar.ROOT, layout.HEAP)
             more["heap"][: len(heap)] = heap
+            near = more.get("near", run.near)
+            more["near"] = _rows(2 * n + calendar.AHEAD, layout.HEAP)
+            more["near"][: len(near)] = near
             more["far"] = _longer(more.get("far", run.far))
+            more["gathered"] = _rows(2 * n, layout.HEAP)
             soon = np.roll(more.get("soon", run.soon), -int(state["first_soon"]))
             more["soon"], state["first_soon"] = _longer(soon), 0
             more["entries"] = _longer(entries)

@@ -338,7 +338,7 @@ class CompiledSimulation:
         summary.notes += rejections_told(rejected, sent, self.members[0])
         summary.notes += self.relations.told()
         slots = np.flatnonzero(run.cases["open"]).tolist()
-        stuck = not state["n_soon"] + state["n_heap"] + state["n_far"]
+        stuck = self.memory.n_due == 0
         if stuck:
             cases = [run.cases[slot] for slot in slots]
             told = ((self._state_in(case), self.members[int(case["member"])]) for case in cases)
