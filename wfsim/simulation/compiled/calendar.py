@@ -2,8 +2,9 @@
 
 Results that are due at once wait in a ring, in order. What is due later than a limit lies in any order: most of it is
 timers that are dropped before. Once nothing else is left, what is due before the next limit is sorted (`arrange`), and
-taken from the front. What is put in before that limit goes into a heap with four entries below each; it is short then,
-as it has only what comes of the last few happenings. This is a ladder queue [1]_ with one rung.
+taken from the front. What is put in before that limit is most often due next but a few, and goes in its place there
+(`REACH`); the rest goes into a heap with four entries below each, which is short then. This is a ladder queue [1]_ with
+one rung.
 
 An entry is a time and a key of eight bytes each, so that four that are compared lie in one line of the cache; what it
 is about lies elsewhere (`Run.entries`), under the number in the last bits of the key. A timer that is dropped makes its
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.addresses import copy_rows, prefetch
+from wfsim.semantics.addresses import copy_rows, prefetch, rows_from
 from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.layout import VOID
@@ -37,6 +38,10 @@ CLASS = 60
 MOST_ENTRIES = 1 << NUMBER
 AHEAD = 8
 """How many rows before it is looked at an entry is asked for."""
+REACH = 24
+"""An entry is put among what has been sorted, if so many of it are at most due before."""
+FRONT = 1_024
+"""So many rows are free before what has just been sorted."""
 FEW = 24
 """So many entries are put in order one by one."""
 DIGIT = 256
@@ -75,11 +80,45 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about:
         r.soon[at if at < s.heap_room else at - s.heap_room] = key
         s.n_soon += 1
     else:
-        source = HEAP
-        rise(r, time, key)
+        source = NEAR if insert(r, time, key) else HEAP
     if s.first_from == NOWHERE or time < s.first_time or (time == s.first_time and key < s.first_key):
         s.first_from, s.first_time, s.first_key = source, time, key
     return number
+
+
+@_njit
+def insert(r: Any, time: int, key: int) -> Any:
+    """Put an entry in its place among what has been sorted, if that is near its beginning, else into the heap."""
+    s = r.state[0]
+    n = min(s.n_near, REACH)
+    if n == 0:
+        s.first_near = FRONT
+    end = s.first_near + n
+    if n > 0 and is_due_before(time, key, r.near[end - 1]):
+        if s.first_near == 0:
+            rise(r, time, key)
+            return False
+        s.first_near -= 1
+        at = s.first_near
+        while not is_due_before(time, key, r.near[at + 1]):
+            row, after = r.near[at], r.near[at + 1]
+            row.time, row.key = after.time, after.key
+            at += 1
+    elif n == REACH or end >= s.heap_room:
+        rise(r, time, key)
+        return False
+    else:
+        at = end
+    row = r.near[at]
+    row.time, row.key = time, key
+    s.n_near += 1
+    return True
+
+
+@_njit
+def is_due_before(time: int, key: int, row: Any) -> Any:
+    """Whether an entry with that time and key is due before another one."""
+    return time < row.time or (time == row.time and key < row.key)
 
 
 @_njit
@@ -91,7 +130,7 @@ def rise(r: Any, time: int, key: int) -> None:
     while i > 0:
         above = (i - 1) >> 2
         upper = r.heap[ROOT + above]
-        if upper.time < time or (upper.time == time and upper.key < key):
+        if not is_due_before(time, key, upper):
             break
         row = r.heap[ROOT + i]
         row.time, row.key = upper.time, upper.key
@@ -147,7 +186,7 @@ def fetch(r: Any) -> None:
                 earliest, latest = min(earliest, time), max(latest, time)
                 found += 1
         s.n_far = kept
-        s.first_near, s.n_near = 0, found
+        s.first_near, s.n_near = FRONT, found
         arrange(r, found, earliest, latest, classes)
         pushed = s.serial - s.far_serial
         s.far_serial = s.serial
@@ -165,21 +204,22 @@ def arrange(r: Any, n: int, earliest: int, latest: int, classes: int) -> None:
     `classes` has a bit for each class that there is. Many are sorted digit by digit, the least first, since each pass
     keeps the order of what is equal in it.
     """
+    near = rows_from(r.near, FRONT)
     if n <= FEW:
         for k in range(n):
             row = r.gathered[k]
             time, key, at = row.time, row.key, k
             while at > 0:
-                before = r.near[at - 1]
-                if before.time < time or (before.time == time and before.key < key):
+                before = near[at - 1]
+                if not is_due_before(time, key, before):
                     break
-                moved = r.near[at]
+                moved = near[at]
                 moved.time, moved.key = before.time, before.key
                 at -= 1
-            moved = r.near[at]
+            moved = near[at]
             moved.time, moved.key = time, key
         return
-    source, target, is_near = r.gathered, r.near, False
+    source, target, is_near = rows_from(r.gathered, 0), near, False
     shift = -1 if classes & (classes - 1) else 0
     while shift < 0 or (latest - earliest) >> shift > 0:
         for digit in range(DIGIT):
@@ -200,7 +240,7 @@ def arrange(r: Any, n: int, earliest: int, latest: int, classes: int) -> None:
         source, target, is_near = target, source, not is_near
         shift = 0 if shift < 0 else shift + 8
     if not is_near:
-        copy_rows(r.near, 0, r.gathered, 0, n)
+        copy_rows(near, 0, r.gathered, 0, n)
 
 
 @_njit
@@ -291,7 +331,7 @@ def sink(r: Any, i: int, time: int, key: int) -> None:
         else:
             break
         below = r.heap[ROOT + best]
-        if time < below.time or (time == below.time and key < below.key):
+        if is_due_before(time, key, below):
             break
         row = r.heap[ROOT + i]
         row.time, row.key = below.time, below.key

@@ -77,7 +77,7 @@ class Memory:
                 "state": zeros(1, layout.STATE),
                 "now": zeros(1, layout.HAPPENING),
                 "heap": zeros(ENTRIES + calendar.ROOT, layout.HEAP),
-                "near": zeros(ENTRIES + calendar.AHEAD, layout.HEAP),
+                "near": zeros(ENTRIES + calendar.FRONT + calendar.AHEAD, layout.HEAP),
                 "far": zeros(ENTRIES, layout.HEAP),
                 "gathered": zeros(ENTRIES, layout.HEAP),
                 "counts": zeros(calendar.DIGIT, np.int64),
@@ -290,7 +290,7 @@ class Memory:
             more["heap"] = _rows(2 * n + calendar.ROOT, layout.HEAP)
             more["heap"][: len(heap)] = heap
             near = more.get("near", run.near)
-            more["near"] = _rows(2 * n + calendar.AHEAD, layout.HEAP)
+            more["near"] = _rows(2 * n + calendar.FRONT + calendar.AHEAD, layout.HEAP)
             more["near"][: len(near)] = near
             more["far"] = _longer(more.get("far", run.far))
             more["gathered"] = _rows(2 * n, layout.HEAP)
