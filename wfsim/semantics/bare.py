@@ -121,6 +121,34 @@ def _copied(context: Any, target: Any, at: Any, source: Any, first: Any, n: Any)
     return types.none(target, types.int64, source, types.int64, types.int64), make
 
 
+def _start(context: Any, builder: Any, kind: Any, rows: Any) -> tuple[Any, int]:
+    """Where rows, or an array of them, begin, and how many bytes a row has."""
+    if isinstance(kind, types.Array):
+        rows = builder.bitcast(context.make_array(kind)(context, builder, rows).data, _BYTE_POINTER)
+        kind = kind.dtype
+    else:
+        kind = kind.record
+    return rows, kind.size if isinstance(kind, types.Record) else kind.bitwidth // 8
+
+
+@_numba.intrinsic
+def _copied_words(context: Any, target: Any, at: Any, source: Any, first: Any, n: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        into, place, out_of, origin, number = arguments
+        into, step = _start(context, builder, signature.args[0], into)
+        out_of, other = _start(context, builder, signature.args[2], out_of)
+        _cgutils.raw_memcpy(
+            builder,
+            builder.gep(into, [builder.mul(place, ir.Constant(_WORD, step))]),
+            builder.gep(out_of, [builder.mul(origin, ir.Constant(_WORD, other))]),
+            builder.mul(number, ir.Constant(_WORD, 8)),
+            1,
+        )
+        return context.get_dummy_value()
+
+    return types.none(target, types.int64, source, types.int64, types.int64), make
+
+
 @_numba.intrinsic
 def _rows_from(context: Any, rows: Any, first: Any) -> Any:
     """The rows from a number on."""
@@ -282,6 +310,14 @@ if CHECKED:
         for k in range(n):
             target[at + k] = source[first + k]
 
+    @_njit
+    def copy_words(target: Any, at: int, source: Any, first: int, n: int) -> None:
+        """Copy so many words from where a row of one lies to where a row of the other does: words, or records."""
+        for array, place in ((target, at), (source, first)):
+            if place < 0 or place * array.itemsize + 8 * n > array.size * array.itemsize:
+                raise IndexError("words beyond an array")
+        _copied_words(target, at, source, first, n)
+
 else:
 
     @_njit(inline="always")
@@ -309,3 +345,8 @@ else:
     def copy_rows(target: Any, at: int, source: Any, first: int, n: int) -> None:
         """Copy so many records; the two may not overlap."""
         _copied(target, at, source, first, n)
+
+    @_njit(inline="always")
+    def copy_words(target: Any, at: int, source: Any, first: int, n: int) -> None:
+        """Copy so many words from where a row of one lies to where a row of the other does: words, or records."""
+        _copied_words(target, at, source, first, n)

@@ -129,6 +129,15 @@ def _is_narrow_in_programs(name: str) -> bool:
 
 PROGRAM = union_type(layout.PROGRAM_ROWS, _is_narrow_in_programs, shifted=True)
 MEMORY = union_type(layout.MEMORY_ROWS, _not_wide)
+
+
+def words_of(cls: type) -> int:
+    """How many words at the beginning of a row of an instance have all that a row of this class has."""
+    places: Any = MEMORY.fields
+    end: int = max(places[f.name][1] + places[f.name][0].itemsize for f in fields(cls))
+    return -(-end // 8)
+
+
 CELL = union_type([layout.Cell], lambda name: False)
 RECORD = union_type([layout.RecordRow], _not_wide)
 VALUE = union_type([layout.ValueRow], _not_wide)

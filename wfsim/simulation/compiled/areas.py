@@ -1,16 +1,17 @@
 """Where instances lie: spread out for a step in the area of their workflow, and between steps packed in a block.
 
 Most of what an instance can have is empty most of the time: what waits in it, works, its inbox, room to compute in,
-what a flight has written. A block has the instance itself and its regions as rows, timers and values as words, and
-beside them the works that are open, the rows that are in use, and the cells of flights: a step reads and writes some
-hundreds of bytes, not all that there could be, and finds the rest of its area as it was.
+what a flight has written. A block is words: those of the instance itself and of its regions, of its timers and
+variables, and behind them those of flights' cells, of the works that are open, and of the rows that are in use. So a
+step reads and writes some hundreds of bytes, not all that there could be, and finds the rest of its area as it was.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.addresses import copy_rows, rows_from
+from wfsim.semantics import layout, speed
+from wfsim.semantics.addresses import copy_rows, copy_words, rows_from
 from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, real_of
@@ -18,42 +19,45 @@ from wfsim.semantics.speed import bits_of, real_of
 _njit = njit(nogil=True, error_model="numpy")
 _apart = njit(nogil=True, error_model="numpy", apart=True)
 
-SIZES = 24
+SIZES = 32
 """Sizes of blocks."""
-_LISTS = FREE - WAITING
+UNIT = 16
+"""Words by which small blocks differ."""
+_FINE = 8
+"""So many sizes differ by a unit; from there on each is twice the one before."""
+_SLACK = 3 * UNIT
+"""A block with more room than that for what is not there is given back. Most of what an instance needs for a step or
+two, as the work of an activity, fits into what it had before."""
+ME, REGION, WORK, TIMER, CHAIN, ROW = (
+    speed.words_of(cls)
+    for cls in (layout.Me, layout.RegionCell, layout.WorkCell, layout.TimerCell, layout.ListCell, layout.Queued)
+)
+"""Words of an instance itself, of a region, a work, a timer, a list, and of any row."""
+LISTS = FREE - WAITING
 
 
 @_njit
 def size_of(extra: int) -> Any:
-    """The size of a block with so many rows beside those that every instance has."""
-    size = extra
-    if extra > 4:
-        size = 5
-        while 4 << (size - 4) < extra:
+    """The size of a block with so many words beside those that every instance has."""
+    size = (extra + UNIT - 1) // UNIT
+    if size > _FINE:
+        units, size = size, _FINE + 1
+        while _FINE << (size - _FINE) < units:
             size += 1
     return size
 
 
 @_njit
-def rows_of(size: int) -> Any:
-    """How many rows beside those that every instance has there are in a block of this size."""
-    return size if size <= 4 else 4 << (size - 4)
-
-
-@_njit
-def most_rows(k: Any, member: int, spare: int) -> Any:
-    """How many rows there are at most in a block of a workflow whose area has so many spare rows."""
-    head = k.p[k.members[member].first_row]
-    return rows_of(size_of(spare + _LISTS + head.n_works + head.n_regions))
+def room_of(size: int) -> Any:
+    """How many words beside those that every instance has there are in a block of this size."""
+    return UNIT * (size if size <= _FINE else _FINE << (size - _FINE))
 
 
 @_njit
 def has_block(k: Any, r: Any, member: int) -> Any:
     """Whether there is room for a block of any instance that fits into the area."""
-    s, given = r.state[0], k.members[member]
-    extra = most_rows(k, member, r.areas[member].spare)
-    full = s.n_blocks >= s.block_room or s.m_end + given.n_rows + extra > s.m_room
-    return not full and s.w_end + given.n_words + extra * given.n_more <= s.word_room
+    s = r.state[0]
+    return s.n_blocks < s.block_room and s.w_end + r.areas[member].most <= s.word_room
 
 
 @_njit
@@ -64,14 +68,12 @@ def take_block(k: Any, r: Any, case: Any, size: int) -> None:
     if number >= 0:
         r.free_blocks[place] = r.blocks[number].next
     else:
-        given, number = k.members[case.member], s.n_blocks
+        number = s.n_blocks
         s.n_blocks += 1
         block = r.blocks[number]
-        block.m, block.w, block.size = s.m_end, s.w_end, size
-        s.m_end += given.n_rows + rows_of(size)
-        s.w_end += given.n_words + rows_of(size) * given.n_more
-    block = r.blocks[number]
-    case.block, case.m, case.w, case.room = number, block.m, block.w, rows_of(size)
+        block.w, block.size = s.w_end, size
+        s.w_end += k.members[case.member].n_words + room_of(size)
+    case.block, case.w, case.room = number, r.blocks[number].w, room_of(size)
 
 
 @_njit
@@ -102,13 +104,11 @@ def link_free(r: Any, area: Any, first: int) -> None:
 
 
 @_njit
-def clear(k: Any, r: Any, case: Any, area: Any) -> None:
-    """Nothing waits in the area, and all rows are free."""
+def clear_lists(r: Any, area: Any) -> None:
+    """Nothing waits in the area."""
     for which in range(WAITING, FREE):
         line = r.m[area.m + which]
         line.first, line.last, line.length = NONE, NONE, 0
-    link_free(r, area, k.p[case.first_row].first_queued + 1)
-    area.plain = 1
 
 
 @_njit
@@ -117,7 +117,9 @@ def set_up(k: Any, r: Any, slot: int) -> None:
     case = r.cases[slot]
     given, area = k.members[case.member], r.areas[case.member]
     if not area.plain:
-        clear(k, r, case, area)
+        clear_lists(r, area)
+        link_free(r, area, k.p[case.first_row].first_queued + 1)
+        area.plain = 1
     copy_rows(r.m, area.m, k.m, given.m, 1)
     copy_rows(r.m, area.m + FIRST_REGION, k.m, given.m + FIRST_REGION, given.n_base - 1)
     copy_rows(r.v, area.v, k.v, given.v, given.n_kept)
@@ -130,8 +132,8 @@ def put_cells(r: Any, at: int, first: int, n: int) -> Any:
     """Write cells of the area as words, two each; returns where they end."""
     for cell in range(first, first + n):
         value = r.v[cell]
-        r.block_w[at] = value.tag
-        r.block_w[at + 1] = bits_of(value.real) if value.tag == NUMBER else value.whole
+        r.words[at] = value.tag
+        r.words[at + 1] = bits_of(value.real) if value.tag == NUMBER else value.whole
         at += 2
     return at
 
@@ -140,23 +142,38 @@ def put_cells(r: Any, at: int, first: int, n: int) -> Any:
 def get_cells(r: Any, at: int, first: int, n: int) -> Any:
     """Read cells that `put_cells` has written; returns where they end."""
     for cell in range(first, first + n):
-        value, tag, bits = r.v[cell], r.block_w[at], r.block_w[at + 1]
-        value.tag = tag
-        value.whole = 0 if tag == NUMBER else bits
-        value.real = real_of(bits if tag == NUMBER else 0)
+        value, bits = r.v[cell], r.words[at + 1]
+        # By its tag one of the two is what it is, and the other is not looked at.
+        value.tag, value.whole, value.real = r.words[at], bits, real_of(bits)
         at += 2
     return at
 
 
 @_njit
-def is_used(p: Any, r: Any, i: int, work: int) -> Any:
+def put_row(r: Any, at: int, row: int, i: int, n: int) -> Any:
+    """Write a row of the area, and which one it is; returns where its words end."""
+    r.words[at] = row
+    copy_words(r.words, at + 1, r.m, i + row, n)
+    return at + 1 + n
+
+
+@_njit
+def get_row(r: Any, at: int, i: int, n: int) -> Any:
+    """Read a row that `put_row` has written; returns where its words end."""
+    copy_words(r.m, i + r.words[at], r.words, at + 1, n)
+    return at + 1 + n
+
+
+@_njit
+def is_used(p: Any, r: Any, i: int, number: int) -> Any:
     """Whether a region's work is open; of regions that are joined it tells that they are (M4.3)."""
-    row = r.m[i + work]
+    row = r.m[i + p[0].first_work + number]
     if row.phase != IDLE:
         return True
-    number = work - p[0].first_work
+    if row.attempt != 1 or number % 2 != 0:
+        return False
     state = r.m[i + FIRST_REGION + number // 2].state
-    return row.attempt == 1 and number % 2 == 0 and state >= 0 and p[state].work == PARALLEL
+    return state >= 0 and p[state].work == PARALLEL
 
 
 @_njit
@@ -169,63 +186,62 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
     given, area = k.members[case.member], r.areas[case.member]
     p, i = rows_from(k.p, case.first_row), area.m
     head = p[0]
-    end_work, n_flights, n_works = head.first_work + head.n_works, 0, 0
-    for region in range(head.n_regions):
+    n_regions, n_variables, fields, n_flights, n_works = head.n_regions, head.n_variables, given.n_fields, 0, 0
+    for region in range(n_regions):
         n_flights += r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT
-    for work in range(head.first_work, end_work):
-        n_works += is_used(p, r, i, work)
+    for number in range(head.n_works):
+        if is_used(p, r, i, number):
+            r.open_works[n_works] = head.first_work + number
+            n_works += 1
     n_spare = area.spare - r.m[i + FREE].length
     listed = False
     if n_spare:
         for which in range(WAITING, FREE):
             listed = listed or r.m[i + which].first >= 0
-    # A row has beside it the words of its own cells or of those of a flight.
-    wanted = n_spare + max(n_works + (_LISTS if listed else 0), n_flights)
-    # Most instances wait for something most of the time, and then have the smallest block.
-    if case.block < 0 or case.room < wanted or (wanted == 0 and case.room > 0):
+    wanted = n_works * (1 + WORK) + n_spare * (1 + ROW + 2 * fields) + 2 * n_flights * n_variables
+    if listed:
+        wanted += LISTS * CHAIN
+    if case.block < 0 or case.room < wanted or case.room > wanted + _SLACK:
         give_back(r, case)
         take_block(k, r, case, size_of(wanted))
         changed = True
-    copy_rows(r.block_m, case.m, r.m, i, 1)
-    for region in range(head.n_regions):
-        copy_rows(r.block_m, case.m + 1 + region, r.m, i + FIRST_REGION + region, 1)
-    at, w = case.m + given.n_rows, case.w
+    w = case.w
+    copy_words(r.words, w, r.m, i, ME)
+    w += ME
+    for region in range(n_regions):
+        copy_words(r.words, w, r.m, i + FIRST_REGION + region, REGION)
+        w += REGION
     for timer in range(i + head.first_timer, i + head.first_timer + head.n_timers):
-        row = r.m[timer]
-        r.block_w[w], r.block_w[w + 1], r.block_w[w + 2] = row.due, row.id, row.left
-        w += 3
+        copy_words(r.words, w, r.m, timer, TIMER)
+        w += TIMER
     if changed:
-        put_cells(r, w, area.v, head.n_variables)
+        put_cells(r, w, area.v, n_variables)
         if head.key_cell >= 0:
-            put_cells(r, w + 2 * head.n_variables, area.v + head.key_cell, 1)
+            put_cells(r, w + 2 * n_variables, area.v + head.key_cell, 1)
     w = case.w + given.n_words
     if n_flights:
-        for region in range(head.n_regions):
+        for region in range(n_regions):
             if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
-                w = put_cells(r, w, area.v + p[head.first_region + region].private_cells, head.n_variables)
-    if n_works:
-        for work in range(head.first_work, end_work):
-            if is_used(p, r, i, work):
-                copy_rows(r.block_m, at, r.m, i + work, 1)
-                r.block_rows[at] = work
-                at += 1
+                w = put_cells(r, w, area.v + p[head.first_region + region].private_cells, n_variables)
+    for n in range(n_works):
+        w = put_row(r, w, r.open_works[n], i, WORK)
     if n_spare:
-        first, fields = head.first_queued, given.n_fields
+        first = head.first_queued
         free = r.m[i + FREE].first
         while free >= 0:
             r.marks[free] = 1
             free = r.m[i + free].next
-        for row in range(first + 1, first + 1 + area.spare):
-            if r.marks[row]:
-                r.marks[row] = 0
+        for spare in range(first + 1, first + 1 + area.spare):
+            if r.marks[spare]:
+                r.marks[spare] = 0
                 continue
-            copy_rows(r.block_m, at, r.m, i + row, 1)
-            r.block_rows[at] = row
-            at += 1
-            w = put_cells(r, w, area.v + head.queue_cells + (row - first) * fields, fields)
+            w = put_row(r, w, spare, i, ROW)
+            w = put_cells(r, w, area.v + head.queue_cells + (spare - first) * fields, fields)
         if listed:
-            copy_rows(r.block_m, at, r.m, i + WAITING, _LISTS)
-    case.extra, case.listed = n_works + n_spare, listed
+            for which in range(WAITING, FREE):
+                copy_words(r.words, w, r.m, i + which, CHAIN)
+                w += CHAIN
+    case.n_works, case.n_spare, case.listed, case.used = n_works, n_spare, listed, w - case.w
     area.plain = n_spare == 0
 
 
@@ -240,39 +256,46 @@ def load(k: Any, r: Any, slot: int) -> None:
     given, i = k.members[case.member], area.m
     p = rows_from(k.p, case.first_row)
     head = p[0]
-    if not area.plain:
-        clear(k, r, case, area)
-    copy_rows(r.m, i, r.block_m, case.m, 1)
-    for region in range(head.n_regions):
-        copy_rows(r.m, i + FIRST_REGION + region, r.block_m, case.m + 1 + region, 1)
-    for work in range(head.first_work, head.first_work + head.n_works):
-        copy_rows(r.m, i + work, k.m, given.m + work, 1)
-    r.m[i].cells = area.v
+    n_regions, first = head.n_regions, head.first_queued
     w = case.w
+    copy_words(r.m, i, r.words, w, ME)
+    r.m[i].cells = area.v
+    w += ME
+    for region in range(n_regions):
+        copy_words(r.m, i + FIRST_REGION + region, r.words, w, REGION)
+        w += REGION
     for timer in range(i + head.first_timer, i + head.first_timer + head.n_timers):
-        row = r.m[timer]
-        row.due, row.id, row.left = r.block_w[w], r.block_w[w + 1], r.block_w[w + 2]
-        w += 3
+        copy_words(r.m, timer, r.words, w, TIMER)
+        w += TIMER
     w = get_cells(r, w, area.v, head.n_variables)
     if head.key_cell >= 0:
-        w = get_cells(r, w, area.v + head.key_cell, 1)
+        get_cells(r, w, area.v + head.key_cell, 1)
+    w = case.w + given.n_words
     # What other flights have written means nothing: a flight begins with none.
-    for region in range(head.n_regions):
+    for region in range(n_regions):
         if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
             w = get_cells(r, w, area.v + p[head.first_region + region].private_cells, head.n_variables)
-    if case.extra:
-        first, fields, at = head.first_queued, given.n_fields, case.m + given.n_rows
-        for n in range(case.extra):
-            row = r.block_rows[at + n]
-            copy_rows(r.m, i + row, r.block_m, at + n, 1)
-            if row > first:
-                r.marks[row] = 1
-                area.plain = 0
-                w = get_cells(r, w, area.v + head.queue_cells + (row - first) * fields, fields)
-        if not area.plain:
-            link_free(r, area, first + 1)
+    for work in range(i + head.first_work, i + head.first_work + head.n_works):
+        # What another one has left there counts for nothing in a work that is not open, but for these.
+        row = r.m[work]
+        row.phase, row.attempt, row.undoes = IDLE, 0, NONE
+    for _ in range(case.n_works):
+        w = get_row(r, w, i, WORK)
+    if not area.plain:
+        clear_lists(r, area)
+    if case.n_spare:
+        for _ in range(case.n_spare):
+            spare = r.words[w]
+            r.marks[spare] = 1
+            w = get_row(r, w, i, ROW)
+            w = get_cells(r, w, area.v + head.queue_cells + (spare - first) * given.n_fields, given.n_fields)
         if case.listed:
-            copy_rows(r.m, i + WAITING, r.block_m, at + case.extra, _LISTS)
+            for which in range(WAITING, FREE):
+                copy_words(r.m, i + which, r.words, w, CHAIN)
+                w += CHAIN
+    if case.n_spare or not area.plain:
+        link_free(r, area, first + 1)
+        area.plain = case.n_spare == 0
 
 
 @_apart

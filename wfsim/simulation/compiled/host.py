@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from wfsim.errors import StartRefused
 from wfsim.model.functions import Given
 from wfsim.model.values import Value
@@ -22,11 +24,16 @@ from wfsim.semantics.records import Effect, effects_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
 from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
 from wfsim.simulation.compiled import cases, kernel
+from wfsim.simulation.compiled.areas import ME, REGION
 from wfsim.simulation.compiled.layout import COMES, Run
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.instances import Case, RunSummary
 from wfsim.simulation.plans import Member, Place
 from wfsim.simulation.relations import FIRST_CHILD, Birth, Entered, Relations, endless_told, refused_inputs
+
+_PLACES: Any = speed.MEMORY.fields
+_STATE = slice(_PLACES["state"][1], _PLACES["state"][1] + 4)
+"""The bytes of a row in which its state lies."""
 
 
 class Door(Instance):
@@ -83,8 +90,9 @@ class Seen:
 def state_in(member: Member, memory: Memory, case: Any) -> str:
     """The root's state of the instance of a row of `CASE`, in its block."""
     program = member.program
-    cell = memory.run.block_m[int(case["m"]) + 1 + program.rows[program.head.root].slot - FIRST_REGION]
-    return program.name(int(cell["state"])) or ""
+    first = int(case["w"]) + ME + REGION * (program.rows[program.head.root].slot - FIRST_REGION)
+    state = memory.run.words[first : first + REGION].view(np.uint8)[_STATE].view(np.int32)
+    return program.name(int(state[0])) or ""
 
 
 class Host:

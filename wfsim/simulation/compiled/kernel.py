@@ -38,7 +38,7 @@ from wfsim.semantics.codes import (
 from wfsim.semantics.draws import INPUT, PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.later import njit
-from wfsim.semantics.speed import MEMORY, Outputs
+from wfsim.semantics.speed import Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import has_block, load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
@@ -122,7 +122,7 @@ instance needs a name; instances start each other without end."""
 
 _WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
 """By what became of the start of a child (`families.conceive`)."""
-_ROW, _WORD = MEMORY.itemsize, 8
+_WORD = 8
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
@@ -412,14 +412,12 @@ def expect_case(r: Any) -> None:
 
 
 @_njit
-def expect_block(k: Any, r: Any) -> None:
+def expect_block(r: Any) -> None:
     """What is due next will need its instance."""
     if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
         case = r.cases[first(r).slot]
         if case.block >= 0:
-            given = k.members[case.member]
-            prefetch(r.block_m, case.m, given.n_rows * _ROW // LINE + 1)
-            prefetch(r.block_w, case.w, given.n_words * _WORD // LINE + 1)
+            prefetch(r.words, case.w, case.used * _WORD // LINE + 1)
             prefetch(r.timers, case.timers, 1)
             prefetch(r.stays, case.stays, 1)
             if case.first_attempt >= 0:
@@ -560,7 +558,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.n_steps += 1
             s.n_records += tally.records
             s.end_time = s.now
-            expect_block(k, r)
+            expect_block(r)
             changed = log_records(k, r, o, slot)
             store(k, r, slot, changed)
             if given.n_keeping > 0:

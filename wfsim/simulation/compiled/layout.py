@@ -91,14 +91,13 @@ LINE = _record("needs", "")
 
 MEMBER = _record(
     "",
-    "first_row n_base n_kept n_rows n_words n_more n_fields n_front n_regions n_timers root patience m v name outputs "
-    "key_code",
+    "first_row n_base n_kept n_words n_fields n_front n_regions n_timers root patience m v name outputs key_code",
 )
 """A workflow of the run, called by the handle `name`; `outputs` is that of the list of its outputs, or -1. Its program
 begins at `first_row` among all of them (and what is known by program row), and in it the expression for its key at
 `key_code`, or -1; a fresh instance lies at `m` and `v`. No instance is without `n_base` rows and `n_kept` cells;
-`n_front` cells are those that a start or a stimulus may fill in. A block has `n_rows` rows and `n_words` words, and
-beside each further row `n_more` words."""
+`n_front` cells are those that a start or a stimulus may fill in. A block has `n_words` words, and those of what is open
+(`compiled.areas`)."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
@@ -120,11 +119,11 @@ other.
 STATE = _record(
     "now serial first_from first_time first_key first_soon n_soon n_heap first_near n_near n_far far_from far_first "
     "far_length far_serial n_live n_arrived "
-    "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots m_end w_end stays_end "
+    "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots w_end stays_end "
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
-    "output_room slot_room m_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
+    "output_room slot_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
     "answers budget effect follows member number key placed shifts_until wanted releases "
     "n_sharers sharer_room n_others first_after end_after after_room n_families free_family family_room n_births "
     "birth_room endless holder key_places linked watched name",
@@ -138,8 +137,8 @@ who follow lie in `after` from `first_after` to `end_after`. `endless` is how ma
 has the key of an instance that is refused, or -1 if it is no key. Keys are found in `key_places` places, where those of
 so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and `n_together` are still to
 come at the last. What is due first is found by `first_time` and `first_key`; `first_from` says where it lies
-(`compiled.calendar`). What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit lies
-`far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
+(`compiled.calendar`). What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit
+lies `far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
 happenings may follow as the case of a step lets workers go: `releases`."""
 
 HEAP = _record("time key", "")
@@ -150,13 +149,14 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps key_whole",
-    "number epoch first_attempt first_track first_clock path next open member first_row block m w room extra listed "
-    "stays timers watched name parent parent_name activation born_by depth family first_child before after key_tag "
-    "key_next",
+    "number epoch first_attempt first_track first_clock path next open member first_row block w room used n_works "
+    "n_spare listed stays timers watched name parent parent_name activation born_by depth family first_child before "
+    "after key_tag key_next",
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
-numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `m` and `w` and has `room` for
-rows beside those that all have; `extra` are used, and `listed` says whether they are in lists (`compiled.areas`).
+numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `w` and has `room` for words
+beside those that all have; it has `used` words in all, `n_works` works that are open and `n_spare` rows that are in
+use, and `listed` says whether these are in lists (`compiled.areas`).
 `watched` says when Python is told what a step of it means for others.
 `name` is a handle, or -1 until somebody asks for it. Of a child `parent` is the slot of its parent while that is open,
 `born_by` its number, `parent_name` its name; the children of an instance are a list from `first_child` on, from one to
@@ -172,10 +172,11 @@ FAMILY = _record("", "n n_open next")
 BIRTH = _record("", "number parent parent_name activation")
 """A child that has started."""
 
-AREA = _record("", "m v spare slot plain")
-"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free."""
+AREA = _record("", "m v spare slot plain most")
+"""Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free; `most` is how
+many words its block can have."""
 
-BLOCK = _record("", "m w size next")
+BLOCK = _record("", "w size next")
 """Where an instance lies between its steps."""
 
 STAY = _record("entered", "entered_seq current activation n_events planned pad")
@@ -278,9 +279,8 @@ class Run(NamedTuple):
     marks: Annotated[Any, MARK]
     blocks: Annotated[Any, BLOCK]
     free_blocks: Annotated[Any, WHOLE]
-    block_m: Annotated[Any, speed.MEMORY]
-    block_w: Annotated[Any, WHOLE]
-    block_rows: Annotated[Any, NUMBER]
+    words: Annotated[Any, WHOLE]
+    open_works: Annotated[Any, NUMBER]
     door_m: Annotated[Any, speed.MEMORY]
     door_v: Annotated[Any, speed.CELL]
     stays: Annotated[Any, STAY]

@@ -19,7 +19,7 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.semantics.spread import Spread
 from wfsim.simulation.compiled import calendar, layout
-from wfsim.simulation.compiled.areas import SIZES
+from wfsim.simulation.compiled.areas import CHAIN, LISTS, ROW, SIZES, UNIT, WORK
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.keys import key_place
 from wfsim.simulation.compiled.tables import REASONS
@@ -69,7 +69,7 @@ class Memory:
         pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
-        rows, words, more = (max(1, int(known.members[name].max())) for name in ("n_rows", "n_words", "n_more"))
+        words = int(known.members["n_words"].max()) + 4 * UNIT
         regions, timers = (max(1, int(known.members[name].max())) for name in ("n_regions", "n_timers"))
         self.run = layout.with_table(
             layout.Run,
@@ -92,9 +92,8 @@ class Memory:
                 "marks": zeros(len(m) + 1, np.int8),
                 "blocks": zeros(SLOTS, layout.BLOCK),
                 "free_blocks": np.full(len(members) * SIZES, NONE, np.int64),
-                "block_m": zeros(SLOTS * (rows + 16), speed.MEMORY),
-                "block_w": zeros(SLOTS * (words + 16 * more), np.int64),
-                "block_rows": zeros(SLOTS * (rows + 16), np.int32),
+                "words": zeros(max(SLOTS * words, int(areas["most"].max())), np.int64),
+                "open_works": zeros(1 + max(head.n_works for head in heads), np.int32),
                 "door_m": zeros(1, speed.MEMORY),
                 "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
@@ -133,10 +132,14 @@ class Memory:
     def _areas(self) -> tuple[Any, Any, Any]:
         """An area for each workflow, with nothing in it but free rows."""
         areas, rows, cells = np.zeros(len(self._members), layout.AREA), list[Any](), list[Cell]()
-        for area, member, spare in zip(areas, self._members, self._spare):
-            fresh = Instance(member.program, texts=member.texts)
+        for area, member, spare, known in zip(areas, self._members, self._spare, self.known.members):
+            fresh, head = Instance(member.program, texts=member.texts), member.program.head
             add_spare_rows(fresh, spare)
-            for name, number in (("m", len(rows)), ("v", len(cells)), ("spare", spare), ("slot", NONE), ("plain", 1)):
+            words = spare * (1 + ROW + 2 * head.n_fields) + head.n_works * (1 + WORK) + LISTS * CHAIN
+            # The size of a block is less than twice what it has to hold, beyond small ones.
+            most = int(known["n_words"]) + 2 * (words + 2 * head.n_regions * head.n_variables) + UNIT
+            begin = {"m": len(rows), "v": len(cells), "spare": spare, "slot": NONE, "plain": 1, "most": most}
+            for name, number in begin.items():
                 area[name] = number
             rows += fresh.m
             cells += fresh.v
@@ -164,8 +167,7 @@ class Memory:
             ("track", run.tracks),
             ("slot", run.cases),
             ("block", run.blocks),
-            ("m", run.block_m),
-            ("word", run.block_w),
+            ("word", run.words),
             ("stays", run.stays),
             ("timers", run.timers),
             ("sharer", run.sharers),
@@ -243,7 +245,7 @@ class Memory:
     def more_slots(self) -> None:
         """Room for twice as many instances, or as large ones, where there may be too little."""
         run, state = self.run, self.state
-        if 2 * (run.block_m.nbytes + run.block_w.nbytes) > MOST_MEMORY:
+        if 2 * run.words.nbytes > MOST_MEMORY:
             self._stop_crowded(f"instances take more than {MOST_MEMORY / 2**31:,.1f} GiB")
             return
         more: dict[str, Any] = {}
@@ -257,7 +259,7 @@ class Memory:
         if state["n_blocks"] == state["block_room"]:
             more["blocks"] = _longer(run.blocks)
         if not more:
-            more = {name: _longer(getattr(run, name)) for name in ("block_m", "block_w", "block_rows")}
+            more["words"] = _longer(run.words)
         self.replace(**more)
 
     def more_shifts(self) -> None:

@@ -27,6 +27,7 @@ from wfsim.semantics.stimulus import child_error
 from wfsim.simulation import sampling
 from wfsim.simulation.arriving import ArrivalStream
 from wfsim.simulation.compiled import layout
+from wfsim.simulation.compiled.areas import ME, REGION, TIMER
 from wfsim.simulation.compiled.arrivals import IN_PYTHON
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, all_unique, as_draw, made_unique
@@ -343,9 +344,9 @@ class Tables:
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
             base = 1 + head.first_queued - FIRST_REGION
             front = head.inbox_cells + head.n_fields
-            words = 3 * head.n_timers + 2 * (head.n_variables + (head.key_cell >= 0))
-            block = 1 + head.n_regions, words, 2 * max(head.n_fields, head.n_variables)
-            sizes = base, head.inbox_cells, *block, head.n_fields, front, head.n_regions, head.n_timers
+            words = ME + REGION * head.n_regions + TIMER * head.n_timers
+            words += 2 * (head.n_variables + (head.key_cell >= 0))
+            sizes = base, head.inbox_cells, words, head.n_fields, front, head.n_regions, head.n_timers
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             outputs = [name for name, variable in member.program.variables.items() if variable.output]
             called = handle(member.program.workflow.name)
