@@ -311,11 +311,15 @@ if CHECKED:
             target[at + k] = source[first + k]
 
     @_njit
+    def _check(array: Any, place: int, n: int) -> None:
+        if place < 0 or place * array.itemsize + 8 * n > array.size * array.itemsize:
+            raise IndexError("words beyond an array")
+
+    @_njit
     def copy_words(target: Any, at: int, source: Any, first: int, n: int) -> None:
         """Copy so many words from where a row of one lies to where a row of the other does: words, or records."""
-        for array, place in ((target, at), (source, first)):
-            if place < 0 or place * array.itemsize + 8 * n > array.size * array.itemsize:
-                raise IndexError("words beyond an array")
+        _check(target, at, n)
+        _check(source, first, n)
         _copied_words(target, at, source, first, n)
 
 else:

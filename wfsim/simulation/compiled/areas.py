@@ -1,9 +1,10 @@
-"""Where instances lie: spread out for a step in the area of their workflow, and between steps packed in a block.
+"""Where instances lie: spread out for a step in the area of their workflow, and between steps packed in words.
 
 Most of what an instance can have is empty most of the time: what waits in it, works, its inbox, room to compute in,
-what a flight has written. A block is words: those of the instance itself and of its regions, of its timers and
-variables, and behind them those of flights' cells, of the works that are open, and of the rows that are in use. So a
-step reads and writes some hundreds of bytes, not all that there could be, and finds the rest of its area as it was.
+what a flight has written. A slot has the words of the instance itself and of its regions, of its timers and variables;
+those of flights' cells, of the works that are open and of the rows that are in use lie in a block, which it has while
+it needs one. So a step reads and writes some hundreds of bytes, not all that there could be, and finds the rest of its
+area as it was.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ UNIT = 16
 _FINE = 8
 """So many sizes differ by a unit; from there on each is twice the one before."""
 _SLACK = 3 * UNIT
-"""A block with more room than that for what is not there is given back. Most of what an instance needs for a step or
-two, as the work of an activity, fits into what it had before."""
+"""A block with more room than that for what is not there is given back."""
 ME, REGION, WORK, TIMER, CHAIN, ROW = (
     speed.words_of(cls)
     for cls in (layout.Me, layout.RegionCell, layout.WorkCell, layout.TimerCell, layout.ListCell, layout.Queued)
@@ -38,7 +38,7 @@ LISTS = FREE - WAITING
 
 @_njit
 def size_of(extra: int) -> Any:
-    """The size of a block with so many words beside those that every instance has."""
+    """The size of a block for so many words."""
     size = (extra + UNIT - 1) // UNIT
     if size > _FINE:
         units, size = size, _FINE + 1
@@ -49,41 +49,36 @@ def size_of(extra: int) -> Any:
 
 @_njit
 def room_of(size: int) -> Any:
-    """How many words beside those that every instance has there are in a block of this size."""
+    """How many words there are in a block of this size."""
     return UNIT * (size if size <= _FINE else _FINE << (size - _FINE))
 
 
 @_njit
-def has_block(k: Any, r: Any, member: int) -> Any:
+def has_block(r: Any, member: int) -> Any:
     """Whether there is room for a block of any instance that fits into the area."""
     s = r.state[0]
-    return s.n_blocks < s.block_room and s.w_end + r.areas[member].most <= s.word_room
+    return s.w_end + r.areas[member].most <= s.word_room
 
 
 @_njit
-def take_block(k: Any, r: Any, case: Any, size: int) -> None:
-    """Give an instance a block; there is room."""
-    s, place = r.state[0], case.member * SIZES + size
-    number = r.free_blocks[place]
-    if number >= 0:
-        r.free_blocks[place] = r.blocks[number].next
+def take_block(r: Any, case: Any, size: int) -> None:
+    """Give an instance a block; there is room. Of those that are free each has the next in its first word."""
+    s = r.state[0]
+    block = r.free_blocks[size]
+    if block >= 0:
+        r.free_blocks[size] = r.words[block]
     else:
-        number = s.n_blocks
-        s.n_blocks += 1
-        block = r.blocks[number]
-        block.w, block.size = s.w_end, size
-        s.w_end += k.members[case.member].n_words + room_of(size)
-    case.block, case.w, case.room = number, r.blocks[number].w, room_of(size)
+        block = s.w_end
+        s.w_end += room_of(size)
+    case.block, case.size = block, size
 
 
 @_njit
 def give_back(r: Any, case: Any) -> None:
     """An instance needs its block no more."""
     if case.block >= 0:
-        block = r.blocks[case.block]
-        place = case.member * SIZES + block.size
-        block.next = r.free_blocks[place]
-        r.free_blocks[place] = case.block
+        r.words[case.block] = r.free_blocks[case.size]
+        r.free_blocks[case.size] = case.block
         case.block = NONE
 
 
@@ -178,9 +173,9 @@ def is_used(p: Any, r: Any, i: int, number: int) -> Any:
 
 @_njit
 def store(k: Any, r: Any, slot: int, changed: bool) -> None:
-    """Pack what lies in the area into the instance's block; there is room for a block.
+    """Pack what lies in the area; there is room for a block.
 
-    `changed` is whether its variables may have other values than those that are in the block.
+    `changed` is whether its variables may have other values than those that are packed.
     """
     case = r.cases[slot]
     given, area = k.members[case.member], r.areas[case.member]
@@ -201,10 +196,12 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
     wanted = n_works * (1 + WORK) + n_spare * (1 + ROW + 2 * fields) + 2 * n_flights * n_variables
     if listed:
         wanted += LISTS * CHAIN
-    if case.block < 0 or case.room < wanted or case.room > wanted + _SLACK:
-        give_back(r, case)
-        take_block(k, r, case, size_of(wanted))
-        changed = True
+    if case.block >= 0:
+        room = room_of(case.size)
+        if room < wanted or room > wanted + _SLACK or wanted == 0:
+            give_back(r, case)
+    if case.block < 0 and wanted > 0:
+        take_block(r, case, size_of(wanted))
     w = case.w
     copy_words(r.words, w, r.m, i, ME)
     w += ME
@@ -218,7 +215,7 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
         put_cells(r, w, area.v, n_variables)
         if head.key_cell >= 0:
             put_cells(r, w + 2 * n_variables, area.v + head.key_cell, 1)
-    w = case.w + given.n_words
+    w = case.block
     if n_flights:
         for region in range(n_regions):
             if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
@@ -241,7 +238,7 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
             for which in range(WAITING, FREE):
                 copy_words(r.words, w, r.m, i + which, CHAIN)
                 w += CHAIN
-    case.n_works, case.n_spare, case.listed, case.used = n_works, n_spare, listed, w - case.w
+    case.n_works, case.n_spare, case.listed, case.used = n_works, n_spare, listed, w - case.block
     area.plain = n_spare == 0
 
 
@@ -270,7 +267,7 @@ def load(k: Any, r: Any, slot: int) -> None:
     w = get_cells(r, w, area.v, head.n_variables)
     if head.key_cell >= 0:
         get_cells(r, w, area.v + head.key_cell, 1)
-    w = case.w + given.n_words
+    w = case.block
     # What other flights have written means nothing: a flight begins with none.
     for region in range(n_regions):
         if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:

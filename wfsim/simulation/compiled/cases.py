@@ -6,7 +6,7 @@ from typing import Any
 
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.later import njit
-from wfsim.simulation.compiled.areas import give_back, has_block, set_up
+from wfsim.simulation.compiled.areas import give_back, set_up
 from wfsim.simulation.compiled.calendar import void
 
 _njit = njit(nogil=True, error_model="numpy")
@@ -19,18 +19,18 @@ NEVER, AT_THE_END, ALWAYS = range(3)
 def free_slot(k: Any, r: Any, member: int) -> Any:
     """A slot for an instance of a member; -1 if there is no room for it."""
     s, given, slot = r.state[0], k.members[member], r.free[member]
-    if not has_block(k, r, member):
-        return NONE
     if slot >= 0:
         r.free[member] = r.cases[slot].next
         return slot
     full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
-    if full or s.timers_end + given.n_timers > s.timers_room:
+    # Who has just come needs no block.
+    if full or s.timers_end + given.n_timers > s.timers_room or s.w_end + given.n_words > s.word_room:
         return NONE
     slot = s.n_slots
     s.n_slots += 1
     case = r.cases[slot]
-    case.member, case.first_row, case.block = member, given.first_row, NONE
+    case.member, case.first_row, case.w, case.block = member, given.first_row, s.w_end, NONE
+    s.w_end += given.n_words
     case.stays, case.timers = s.stays_end, s.timers_end
     case.key_tag = NONE
     s.stays_end += given.n_regions

@@ -375,7 +375,7 @@ def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
         return TABLES
     if s.n_paths + more > s.path_room or s.end_after + tally.effects > s.after_room or s.n_families >= s.family_room:
         return TABLES
-    if not has_block(k, r, r.cases[s.slot].member):
+    if not has_block(r, r.cases[s.slot].member):
         return SLOTS
     for line in range(k.settings[0].n_lines):
         if r.lines[line].n + more > s.queue_room:
@@ -412,18 +412,19 @@ def expect_case(r: Any) -> None:
 
 
 @_njit
-def expect_block(r: Any) -> None:
+def expect_block(k: Any, r: Any) -> None:
     """What is due next will need its instance."""
     if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
         case = r.cases[first(r).slot]
+        prefetch(r.words, case.w, k.members[case.member].n_words * _WORD // LINE)
         if case.block >= 0:
-            prefetch(r.words, case.w, case.used * _WORD // LINE + 1)
-            prefetch(r.timers, case.timers, 1)
-            prefetch(r.stays, case.stays, 1)
-            if case.first_attempt >= 0:
-                prefetch(r.attempts, case.first_attempt, 1)
-            if case.first_track >= 0:
-                prefetch(r.tracks, case.first_track, 1)
+            prefetch(r.words, case.block, case.used * _WORD // LINE + 1)
+        prefetch(r.timers, case.timers, 1)
+        prefetch(r.stays, case.stays, 1)
+        if case.first_attempt >= 0:
+            prefetch(r.attempts, case.first_attempt, 1)
+        if case.first_track >= 0:
+            prefetch(r.tracks, case.first_track, 1)
 
 
 @_njit
@@ -558,7 +559,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.n_steps += 1
             s.n_records += tally.records
             s.end_time = s.now
-            expect_block(r)
+            expect_block(k, r)
             changed = log_records(k, r, o, slot)
             store(k, r, slot, changed)
             if given.n_keeping > 0:

@@ -96,8 +96,8 @@ MEMBER = _record(
 """A workflow of the run, called by the handle `name`; `outputs` is that of the list of its outputs, or -1. Its program
 begins at `first_row` among all of them (and what is known by program row), and in it the expression for its key at
 `key_code`, or -1; a fresh instance lies at `m` and `v`. No instance is without `n_base` rows and `n_kept` cells;
-`n_front` cells are those that a start or a stimulus may fill in. A block has `n_words` words, and those of what is open
-(`compiled.areas`)."""
+`n_front` cells are those that a start or a stimulus may fill in. Between
+its steps an instance takes `n_words` words, and what is open in it a block (`compiled.areas`)."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
@@ -123,7 +123,7 @@ STATE = _record(
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
-    "output_room slot_room word_room stays_room timers_room n_blocks block_room phase slot activity again "
+    "output_room slot_room word_room stays_room timers_room phase slot activity again "
     "answers budget effect follows member number key placed shifts_until wanted releases "
     "n_sharers sharer_room n_others first_after end_after after_room n_families free_family family_room n_births "
     "birth_room endless holder key_places linked watched name",
@@ -149,14 +149,14 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 
 CASE = _record(
     "key started seq steps key_whole",
-    "number epoch first_attempt first_track first_clock path next open member first_row block w room used n_works "
+    "number epoch first_attempt first_track first_clock path next open member first_row w block size used n_works "
     "n_spare listed stays timers watched name parent parent_name activation born_by depth family first_child before "
     "after key_tag key_next",
 )
 """An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
-numbers of the entries of its timers begin at `stays` and `timers`. Its block begins at `w` and has `room` for words
-beside those that all have; it has `used` words in all, `n_works` works that are open and `n_spare` rows that are in
-use, and `listed` says whether these are in lists (`compiled.areas`).
+numbers of the entries of its timers begin at `stays` and `timers`. What all have lies from `w` on in `words`, the rest
+in a block of a `size` (`compiled.areas`), from `block` on, or else that is -1: of its words so many are `used`,
+`n_works` works are open and `n_spare` rows in use, and `listed` says whether these are in lists.
 `watched` says when Python is told what a step of it means for others.
 `name` is a handle, or -1 until somebody asks for it. Of a child `parent` is the slot of its parent while that is open,
 `born_by` its number, `parent_name` its name; the children of an instance are a list from `first_child` on, from one to
@@ -175,9 +175,6 @@ BIRTH = _record("", "number parent parent_name activation")
 AREA = _record("", "m v spare slot plain most")
 """Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free; `most` is how
 many words its block can have."""
-
-BLOCK = _record("", "w size next")
-"""Where an instance lies between its steps."""
 
 STAY = _record("entered", "entered_seq current activation n_events planned pad")
 """Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned
@@ -277,7 +274,6 @@ class Run(NamedTuple):
     m: Annotated[Any, speed.MEMORY]
     v: Annotated[Any, speed.CELL]
     marks: Annotated[Any, MARK]
-    blocks: Annotated[Any, BLOCK]
     free_blocks: Annotated[Any, WHOLE]
     words: Annotated[Any, WHOLE]
     open_works: Annotated[Any, NUMBER]

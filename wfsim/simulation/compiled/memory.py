@@ -90,8 +90,7 @@ class Memory:
                 "m": m,
                 "v": v,
                 "marks": zeros(len(m) + 1, np.int8),
-                "blocks": zeros(SLOTS, layout.BLOCK),
-                "free_blocks": np.full(len(members) * SIZES, NONE, np.int64),
+                "free_blocks": np.full(SIZES, NONE, np.int64),
                 "words": zeros(max(SLOTS * words, int(areas["most"].max())), np.int64),
                 "open_works": zeros(1 + max(head.n_works for head in heads), np.int32),
                 "door_m": zeros(1, speed.MEMORY),
@@ -166,7 +165,6 @@ class Memory:
             ("attempt", run.attempts),
             ("track", run.tracks),
             ("slot", run.cases),
-            ("block", run.blocks),
             ("word", run.words),
             ("stays", run.stays),
             ("timers", run.timers),
@@ -256,8 +254,6 @@ class Memory:
             more["stays"] = _longer(run.stays)
         if state["timers_end"] + int(self.known.members["n_timers"].max()) > state["timers_room"]:
             more["timers"] = _longer(run.timers)
-        if state["n_blocks"] == state["block_room"]:
-            more["blocks"] = _longer(run.blocks)
         if not more:
             more["words"] = _longer(run.words)
         self.replace(**more)

@@ -345,7 +345,8 @@ class Tables:
             base = 1 + head.first_queued - FIRST_REGION
             front = head.inbox_cells + head.n_fields
             words = ME + REGION * head.n_regions + TIMER * head.n_timers
-            words += 2 * (head.n_variables + (head.key_cell >= 0))
+            # Whole lines of the cache.
+            words = -(-(words + 2 * (head.n_variables + (head.key_cell >= 0))) // 8) * 8
             sizes = base, head.inbox_cells, words, head.n_fields, front, head.n_regions, head.n_timers
             plan = (head.root, member.plan.patience, len(rows), len(cells))
             outputs = [name for name, variable in member.program.variables.items() if variable.output]
