@@ -149,6 +149,7 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     cell.state = s
     cell.activation = me.activations
     cell.stuck = 0
+    cell.automatic = state.automatic
     if state.first_entry < state.end_entry:
         perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
     if state.terminal:

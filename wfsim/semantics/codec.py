@@ -11,6 +11,7 @@ Rows are kept in the order in which they are met, so their numbers in memory do 
 from __future__ import annotations
 
 from .codes import (
+    BEFORE_COMMIT,
     CHILD,
     DEFERRED,
     EACH,
@@ -370,8 +371,11 @@ def get_region(p: Rows, m: Rows, i: int, r: int, first: int, w: Line, at: int) -
     cell = m[i + row.slot]
     cell.phase = w[at]
     cell.state = w[at + 1]
+    cell.automatic = p[cell.state].automatic
     cell.flight = w[at + 2]
     cell.flight_phase = w[at + 3]
+    # It may have; its cells say what.
+    cell.wrote = 1 if cell.flight_phase == BEFORE_COMMIT else 0
     cell.waited = w[at + 4]
     cell.action = w[at + 5]
     cell.stuck = w[at + 7]

@@ -85,7 +85,11 @@ def is_busy(p: Rows, m: Rows, i: int, r: int) -> int:
 
 @kernel
 def clear_private(p: Rows, m: Rows, v: Cells, i: int, r: int) -> None:
-    """M3.3: the flight's own writes are gone."""
+    """M3.3: the flight's own writes, if there are any, are gone."""
+    cell = m[i + p[r].slot]
+    if not cell.wrote:
+        return
+    cell.wrote = 0
     base = m[i].cells + p[r].private_cells
     for k in range(p[0].n_variables):
         v[base + k].tag = ABSENT

@@ -332,10 +332,15 @@ class ListCell:
 
 @dataclass(slots=True)
 class RegionCell:
-    """One region of an instance: where it is, and the transition in flight."""
+    """One region of an instance: where it is, and the transition in flight.
+
+    `automatic` is that of its state, which is asked for in each round of each step; `wrote` says whether the flight has
+    written variables, which nobody else sees before its commit (M3.3).
+    """
 
     phase: int = OUTSIDE
     state: int = NONE
+    automatic: int = 0
     activation: int = 0
     flight: int = NONE
     flight_phase: int = GROUNDED
@@ -347,6 +352,7 @@ class RegionCell:
     took: int = 0
     blocked: int = 0
     stuck: int = 0
+    wrote: int = 0
 
 
 @dataclass(slots=True)

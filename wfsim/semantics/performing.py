@@ -37,6 +37,7 @@ def write(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, variable: int, 
         return fault
     k = variable - p[0].first_variable
     if cell.flight_phase == BEFORE_COMMIT:
+        cell.wrote = 1
         copy_cell(v[at], v[m[i].cells + p[r].private_cells + k])
         return NONE
     copy_cell(v[at], v[m[i].cells + k])

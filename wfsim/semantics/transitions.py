@@ -19,6 +19,7 @@ from .codes import (
     EVENT,
     FAILED_REGION,
     FAULT,
+    FIRST_REGION,
     GROUNDED,
     INTERNAL,
     INTERNAL_DONE,
@@ -139,10 +140,9 @@ def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int,
 @kernel
 def has_automatic(p: Rows, m: Rows, i: int) -> int:
     """1 if an idle region stands in a state that condition-only transitions leave (M2.6); most steps ask in vain."""
-    event = p[p[0].automatic]
-    for at in range(event.first_listener, event.end_listener):
-        cell = m[i + p[p[at].region].slot]
-        if cell.phase == ACTIVE and cell.flight_phase == GROUNDED and not cell.stuck and p[cell.state].automatic:
+    for at in range(i + FIRST_REGION, i + FIRST_REGION + p[0].n_regions):
+        cell = m[at]
+        if cell.automatic and cell.phase == ACTIVE and cell.flight_phase == GROUNDED and not cell.stuck:
             return 1
     return 0
 
@@ -254,12 +254,13 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     if again:
         # M13.3: what the flight has set is of the new stay.
         forget(p, m, v, i, cell.state)
-    for k in range(p[0].n_variables):
-        if v[private + k].tag != ABSENT:
-            copy_cell(v[private + k], v[me.cells + k])
-            if not p[p[0].first_variable + k].transient:
-                note(o, row.seq, p[p[0].first_variable + k].name, v[private + k])
-    clear_private(p, m, v, i, r)
+    if cell.wrote:
+        for k in range(p[0].n_variables):
+            if v[private + k].tag != ABSENT:
+                copy_cell(v[private + k], v[me.cells + k])
+                if not p[p[0].first_variable + k].transient:
+                    note(o, row.seq, p[p[0].first_variable + k].name, v[private + k])
+        clear_private(p, m, v, i, r)
     cell.flight_phase = AFTER_COMMIT
     if transition.target < 0:
         return
@@ -367,7 +368,6 @@ def take(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, t: int, entry: i
     cell.entry = entry
     if entry >= 0:
         m[i + entry].holds += 1
-    clear_private(p, m, v, i, r)
     advance(p, m, v, o, i, r)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from wfsim.semantics import layout, speed
 from wfsim.semantics.addresses import copy_rows, copy_words, rows_from
-from wfsim.semantics.codes import BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
+from wfsim.semantics.codes import ABSENT, BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, real_of
 
@@ -239,7 +239,7 @@ def store(k: Any, r: Any, slot: int, changed: bool) -> None:
                 copy_words(r.words, w, r.m, i + which, CHAIN)
                 w += CHAIN
     case.n_works, case.n_spare, case.listed, case.used = n_works, n_spare, listed, w - case.block
-    area.plain = n_spare == 0
+    area.plain, area.private = n_spare == 0, n_flights > 0
 
 
 @_njit
@@ -268,9 +268,14 @@ def load(k: Any, r: Any, slot: int) -> None:
     if head.key_cell >= 0:
         get_cells(r, w, area.v + head.key_cell, 1)
     w = case.block
-    # What other flights have written means nothing: a flight begins with none.
+    if area.private:
+        # A flight begins with none.
+        area.private = 0
+        for cell in range(area.v + head.n_variables, area.v + (1 + n_regions) * head.n_variables):
+            r.v[cell].tag = ABSENT
     for region in range(n_regions):
         if r.m[i + FIRST_REGION + region].flight_phase == BEFORE_COMMIT:
+            area.private = 1
             w = get_cells(r, w, area.v + p[head.first_region + region].private_cells, head.n_variables)
     for work in range(i + head.first_work, i + head.first_work + head.n_works):
         # What another one has left there counts for nothing in a work that is not open, but for these.
@@ -299,5 +304,5 @@ def load(k: Any, r: Any, slot: int) -> None:
 def put_back(k: Any, r: Any, slot: int) -> None:
     """The instance as it was before its step; what has come is in its inbox still, as a step only reads it."""
     area = r.areas[r.cases[slot].member]
-    area.slot, area.plain = NONE, 0
+    area.slot, area.plain, area.private = NONE, 0, 1
     load(k, r, slot)

@@ -172,9 +172,11 @@ def begin(k: Any, r: Any, time: int) -> Any:
     i = area.m
     copy_rows(r.m, i + INBOX, k.box, 0, 1)
     first = area.v + p[0].inbox_cells
-    for n in range(p[0].n_fields):
-        cell = r.v[first + n]
-        cell.tag, cell.whole, cell.real = NULL, 0, 0.0
+    if area.filled:
+        area.filled = 0
+        for n in range(p[0].n_fields):
+            cell = r.v[first + n]
+            cell.tag, cell.whole, cell.real = NULL, 0, 0.0
     inbox = r.m[i + INBOX]
     inbox.time = s.now
     if what == ARRIVES:
@@ -184,6 +186,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
     elif what == COMES:
         plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
         inbox.kind, inbox.event = EVENT, plan.event
+        if plan.first_value < plan.end_value:
+            area.filled = 1
         for which in range(plan.first_value, plan.end_value):
             fill_value(k, r, which, first, (case.key, PAYLOAD, entry.b, entry.c), 0)
         stay = r.stays[case.stays + entry.a - p[0].first_region]
@@ -191,7 +195,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         s.n_sent += 1
         s.again = plan.asks
     elif what == CHILD_ENDS:
-        inbox.kind = CHILD_CLOSED
+        inbox.kind, area.filled = CHILD_CLOSED, 1
         fill_child_ended(k, r, entry, inbox, first)
     elif what == STOPS:
         inbox.kind, inbox.command, inbox.reason = CONTROL, entry.a, given.stopped_by
@@ -206,6 +210,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         else:
             inbox.kind = ACTIVITY_SUCCEEDED
             if k.works[s.activity].result >= 0:
+                area.filled = 1
                 fill_value(k, r, k.works[s.activity].result, first, (case.key, RESULT_DRAW, entry.a, entry.b), 0)
             s.again = k.works[s.activity].asks
     return slot
@@ -223,6 +228,7 @@ def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
     first = k.p[case.first_row].inbox_cells
     copy_rows(r.m, area.m + INBOX, r.door_m, 0, 1)
     copy_rows(r.v, area.v + first, r.door_v, first, given.n_front - first)
+    area.filled = 1
 
 
 @_njit

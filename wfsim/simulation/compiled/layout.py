@@ -172,9 +172,10 @@ FAMILY = _record("", "n n_open next")
 BIRTH = _record("", "number parent parent_name activation")
 """A child that has started."""
 
-AREA = _record("", "m v spare slot plain most")
+AREA = _record("", "m v spare slot plain most filled private")
 """Where an instance of a workflow lies for its step: who does, and whether all of `spare` rows are free; `most` is how
-many words its block can have."""
+many words its block can have. `filled` says whether there is something in the cells of the inbox,
+`private` whether there may be in those of flights."""
 
 STAY = _record("entered", "entered_seq current activation n_events planned pad")
 """Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned

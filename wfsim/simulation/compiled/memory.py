@@ -236,6 +236,7 @@ class Memory:
         areas, m, v = self._areas()
         old, new, head = self.run.areas[member], areas[member], self._members[member].program.head
         m[new["m"] + INBOX] = self.run.m[old["m"] + INBOX]
+        areas["filled"][member] = 1
         for cell in range(head.inbox_cells, head.inbox_cells + head.n_fields):
             v[new["v"] + cell] = self.run.v[old["v"] + cell]
         self.replace(areas=areas, m=m, v=v, marks=np.zeros(len(m) + 1, np.int8))
