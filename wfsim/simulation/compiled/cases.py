@@ -31,6 +31,8 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
     case = r.cases[slot]
     case.member, case.first_row, case.w, case.block = member, given.first_row, s.w_end, NONE
     s.w_end += given.n_words
+    # There is less room for blocks.
+    s.sure = 0
     case.stays, case.timers = s.stays_end, s.timers_end
     case.key_tag = NONE
     s.stays_end += given.n_regions

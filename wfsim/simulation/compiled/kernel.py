@@ -123,6 +123,8 @@ instance needs a name; instances start each other without end."""
 _WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
 """By what became of the start of a child (`families.conceive`)."""
 _WORD = 8
+STEP_ROOM = 40
+"""So many rows of each table most steps need at most, with what follows."""
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
@@ -373,19 +375,33 @@ def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
     s, tally = r.state[0], o.tally[0]
     s.releases = 2 * n_kept(r, slot) if k.settings[0].n_keeping > 0 else 0
     more = tally.records + 2 * tally.effects + s.releases + 8
-    if s.n_log + tally.records > s.log_room or s.n_values + tally.values > s.value_room or s.n_cases >= s.case_room:
+    if s.sure > 0 and more <= STEP_ROOM and tally.values <= STEP_ROOM:
+        s.sure -= 1
+        return DONE
+    return look_for_room(k, r, o, more)
+
+
+@_apart
+def look_for_room(k: Any, r: Any, o: Any, more: int) -> Any:
+    """The same, by looking; and for how many further steps of the usual size nothing is too small (`sure`)."""
+    s, tally = r.state[0], o.tally[0]
+    s.sure = 0
+    log = min(s.log_room - s.n_log - tally.records, s.value_room - s.n_values - tally.values)
+    log = min(log, s.case_room - s.n_cases - 1)
+    if log < 0:
         return FLUSH
-    if n_due(s) + more > s.heap_room or s.n_attempts + more > s.attempt_room or s.n_tracks + more > s.track_room:
-        return TABLES
-    if k.settings[0].n_shared > 0 and 2 * (s.n_sharers + more) > s.sharer_room:
-        return TABLES
-    if s.n_paths + more > s.path_room or s.end_after + tally.effects > s.after_room or s.n_families >= s.family_room:
+    tables = min(s.heap_room - n_due(s), s.attempt_room - s.n_attempts, s.track_room - s.n_tracks) - more
+    tables = min(tables, s.path_room - s.n_paths - more, s.after_room - s.end_after - tally.effects)
+    tables = min(tables, s.family_room - s.n_families - 1)
+    if k.settings[0].n_shared > 0:
+        tables = min(tables, (s.sharer_room >> 1) - s.n_sharers - more)
+    for line in range(k.settings[0].n_lines):
+        tables = min(tables, s.queue_room - r.lines[line].n - more)
+    if tables < 0:
         return TABLES
     if not has_block(r, r.cases[s.slot].member):
         return SLOTS
-    for line in range(k.settings[0].n_lines):
-        if r.lines[line].n + more > s.queue_room:
-            return TABLES
+    s.sure = min(log // STEP_ROOM, tables // STEP_ROOM, (s.word_room - s.w_end) // s.most_words - 1)
     return DONE
 
 
@@ -485,6 +501,7 @@ def take(k: Any, r: Any) -> Any:
 def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
+    s.sure = 0
     if n_due(s) + s.n_posted + 8 > s.heap_room:
         return TABLES
     take_posted(r)

@@ -13,10 +13,11 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 import numpy as np
 
 from wfsim.semantics import speed
+from wfsim.semantics.bounds import LINE as LINE_BYTES
 
 
-def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "") -> np.dtype[Any]:
-    """Fields of eight bytes, of four, and doubles, of two bytes and of one; the whole a multiple of eight bytes."""
+def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "", *, unit: int = 8) -> np.dtype[Any]:
+    """Fields of eight bytes, of four, and doubles, of two bytes and of one; the whole a multiple of some bytes."""
     names, formats, offsets, at = [], [], [], 0
     for fields, form, size in (
         (wide, "i8", 8),
@@ -30,7 +31,7 @@ def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str =
             formats.append(form)
             offsets.append(at)
             at += size
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": (at + 7) // 8 * 8})
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": -(-at // unit) * unit})
 
 
 ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN, CHILD_ENDS, STOPS = range(11)
@@ -123,7 +124,7 @@ STATE = _record(
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
-    "output_room slot_room word_room stays_room timers_room phase slot activity again "
+    "output_room slot_room word_room most_words sure stays_room timers_room phase slot activity again "
     "answers budget effect follows member number key placed shifts_until wanted releases "
     "n_sharers sharer_room n_others first_after end_after after_room n_families free_family family_room n_births "
     "birth_room endless holder key_places linked watched name",
@@ -139,7 +140,8 @@ so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and
 come at the last. What is due first is found by `first_time` and `first_key`; `first_from` says where it lies
 (`compiled.calendar`). What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit
 lies `far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
-happenings may follow as the case of a step lets workers go: `releases`."""
+happenings may follow as the case of a step lets workers go: `releases`. No block has more than `most_words`, and for as
+many steps as one is `sure` of no table is too small."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -152,8 +154,9 @@ CASE = _record(
     "number epoch first_attempt first_track first_clock path next open member first_row w block size used n_works "
     "n_spare listed stays timers watched name parent parent_name activation born_by depth family first_child before "
     "after key_tag key_next",
+    unit=LINE_BYTES,
 )
-"""An instance in its slot; `epoch` tells it from those that were there before. Its stays and the
+"""An instance in its slot; what each step asks of it lies in two lines of the cache. `epoch` tells it from those that were there before. Its stays and the
 numbers of the entries of its timers begin at `stays` and `timers`. What all have lies from `w` on in `words`, the rest
 in a block of a `size` (`compiled.areas`), from `block` on, or else that is -1: of its words so many are `used`,
 `n_works` works are open and `n_spare` rows in use, and `listed` says whether these are in lists.

@@ -174,6 +174,7 @@ class Memory:
             ("birth", run.births),
         ):
             state[f"{name}_room"] = len(table)
+        state["most_words"] = int(run.areas["most"].max())
         state["queue_room"] = len(run.queued) // len(run.lines)
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
