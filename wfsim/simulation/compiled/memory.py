@@ -18,7 +18,7 @@ from wfsim.semantics.kernel import bits_of
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.semantics.spread import Spread
-from wfsim.simulation.compiled import calendar, layout
+from wfsim.simulation.compiled import buffers, calendar, layout
 from wfsim.simulation.compiled.areas import CHAIN, LISTS, ROW, SIZES, UNIT, WORK
 from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.keys import key_place
@@ -106,9 +106,9 @@ class Memory:
                 "workers": zeros(len(known.skills), layout.WORKER),
                 "turns": zeros(len(known.works), np.int64),
                 "sharers": zeros(SLOTS, layout.SHARER),
-                "log": np.empty(chunk + 4_096, layout.LOG),
-                "values": np.empty(chunk + 4_096, layout.LOGGED_VALUE),
-                "done": np.empty(chunk + 1, layout.CLOSED_CASE),
+                "log": buffers.empty(chunk + 4_096, layout.LOG),
+                "values": buffers.empty(chunk + 4_096, layout.LOGGED_VALUE),
+                "done": buffers.empty(chunk + 1, layout.CLOSED_CASE),
                 "paths": zeros(2 * ENTRIES, layout.PATH),
                 "places": zeros(1 << (4 * ENTRIES - 1).bit_length(), np.int32),
                 "rejected": zeros((len(known.p) + len(known.members) + 1) * REASONS, np.int64),

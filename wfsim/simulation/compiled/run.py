@@ -26,6 +26,7 @@ from wfsim.simulation.compiled import (
     areas,
     arrivals,
     awaited,
+    buffers,
     calendar,
     cases,
     checkpoint,
@@ -193,7 +194,8 @@ class CompiledSimulation:
         if n or cases:
             paths = run.paths[: int(state["n_paths"]) + 1]
             if self.sink(Chunk(run.log[:n], run.values[:values], run.done[:cases], paths)):
-                self.memory.replace(**{name: np.empty_like(getattr(run, name)) for name in ("log", "values", "done")})
+                kept = {name: getattr(run, name) for name in ("log", "values", "done")}
+                self.memory.replace(**{name: buffers.empty(len(each), each.dtype) for name, each in kept.items()})
 
     def _more_rows(self) -> None:
         memory = self.memory
