@@ -47,10 +47,14 @@ FEW = 24
 DIGIT = 256
 """How many values a digit has by which entries are sorted."""
 
+LATELY = 4_096
+"""What the last entries are about is in the cache still, as so many cases fit into it."""
+
 NOWHERE, SOON, HEAP, NEAR = range(4)
 """Where what is due first lies: the ring, the heap, or what has been sorted; or it is still to be fetched."""
 
 _NUMBERS = MOST_ENTRIES - 1
+_SERIALS = (1 << CLASS) - 1
 _NEVER = 2**63 - 1
 _RESULT = int(Order.RESULT)
 
@@ -265,6 +269,13 @@ def first(r: Any) -> Any:
 def due(r: Any) -> Any:
     """When that is due."""
     return r.state[0].first_time
+
+
+@_njit
+def is_old(r: Any) -> Any:
+    """Whether there is something due first that was put in some time ago: nobody has looked at whose it is since."""
+    s = r.state[0]
+    return s.first_from != NOWHERE and s.serial - ((s.first_key & _SERIALS) >> NUMBER) > LATELY
 
 
 @_njit

@@ -48,6 +48,7 @@ from wfsim.simulation.compiled.calendar import (
     due,
     fetch,
     first,
+    is_old,
     n_due,
     pop,
     push,
@@ -429,14 +430,14 @@ def take_step(k: Any, r: Any, o: Any, slot: int) -> Any:
 @_njit
 def expect_case(r: Any) -> None:
     """What is due next will need its case."""
-    if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
+    if is_old(r) and first(r).slot >= 0:
         prefetch(r.cases, first(r).slot, 2)
 
 
 @_njit
 def expect_block(k: Any, r: Any) -> None:
     """What is due next will need its instance."""
-    if r.state[0].first_from != NOWHERE and first(r).slot >= 0:
+    if is_old(r) and first(r).slot >= 0:
         case = r.cases[first(r).slot]
         prefetch(r.words, case.w, k.members[case.member].n_words * _WORD // LINE)
         if case.block >= 0:
