@@ -12,6 +12,7 @@ import pytest
 import wfsim as wf
 from wfsim.semantics import spread
 from wfsim.semantics.compile import compile_workflow
+from wfsim.simulation.compiled import buffers, layout
 from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.engine import Simulation
 
@@ -53,6 +54,25 @@ def test_a_sink_that_keeps_a_chunk_has_what_a_sink_that_copies_it_has(keeps: boo
     case, seq = (np.concatenate([log[name] for log, _ in kept]) for name in ("case", "seq"))
     for number in np.unique(case):
         assert np.array_equal(seq[case == number], np.arange(1, (case == number).sum() + 1))
+
+
+def test_memory_of_a_log_is_written_again_once_nobody_has_any_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers, "_free", [])
+    log = buffers.empty(100_000, layout.LOG)
+    place, part = log.ctypes.data, log[7:9]["time"]
+    del log
+    second = buffers.empty(100_000, layout.LOG)
+    assert second.ctypes.data != place, "somebody has two of its times"
+    del part
+    third = buffers.empty(90_000, layout.LOG)
+    assert third.ctypes.data == place
+    assert third.flags.writeable
+    assert third.dtype == layout.LOG
+    assert len(third) == 90_000
+    monkeypatch.setattr(buffers, "MOST_KEPT", second.nbytes)
+    del second, third
+    gc.collect()
+    assert sum(map(len, buffers._free)) <= buffers.MOST_KEPT
 
 
 def deliveries(cases: int, *, unique: bool) -> CompiledSimulation:

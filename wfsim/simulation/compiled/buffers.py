@@ -33,10 +33,10 @@ def empty(n: int, kind: np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
             _free[:] = [each for each in _free if each is not best]
         else:
             best = np.empty(size, np.uint8)
-    # All arrays that are made of a part of this one hold it, too.
-    lent = memoryview(best.data)
-    finalize(lent, _give_back, best).atexit = False
-    return np.frombuffer(lent, kind, n)
+    found = np.frombuffer(best.data, kind, n)
+    # Arrays that are made of a part of this one have the same base.
+    finalize(found.base, _give_back, best).atexit = False
+    return found
 
 
 def _give_back(memory: np.ndarray[Any, np.dtype[np.uint8]]) -> None:

@@ -156,8 +156,8 @@ CASE = _record(
     "after key_tag key_next",
     unit=LINE_BYTES,
 )
-"""An instance in its slot, whose first two lines of the cache have what each step asks; `epoch` tells it from those that
-were there before. Its stays and the
+"""An instance in its slot, whose first two lines of the cache have what each step asks; `epoch` tells it from those
+that were there before. Its stays and the
 numbers of the entries of its timers begin at `stays` and `timers`. What all have lies from `w` on in `words`, the rest
 in a block of a `size` (`compiled.areas`), from `block` on, or else that is -1: of its words so many are `used`,
 `n_works` works are open and `n_spare` rows in use, and `listed` says whether these are in lists.
