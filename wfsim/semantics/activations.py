@@ -40,7 +40,7 @@ from .codes import (
     WAITING,
 )
 from .fates import turn_away
-from .internal import clear_private, forget, ignore, raise_error
+from .internal import clear_private, forget, ignore, raise_error, unblock
 from .items import cancel_work, start_each
 from .kernel import Output, apart, kernel, new_effect
 from .layout import Cells, Rows
@@ -250,9 +250,8 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
     drain(p, m, o, i, INTERNAL)
     drain(p, m, o, i, DEFERRED)
     drain(p, m, o, i, WAITING)
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        # Only what waits makes others wait (M2.2).
-        m[i + p[r].slot].blocked = 0
+    # Only what waits makes others wait (M2.2).
+    unblock(p, m, i)
     me.cause = cause
     me.status = status
     # M8.2: who waits for this instance now knows how it ended, so it is not taken up again.

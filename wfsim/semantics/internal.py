@@ -6,6 +6,7 @@ from .codes import (
     ABSENT,
     ACTIVE,
     CHILD_CLOSED,
+    FIRST_REGION,
     GROUNDED,
     INTERNAL,
     INTERNAL_DONE,
@@ -81,6 +82,14 @@ def is_active(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
 def is_busy(p: Rows, m: Rows, i: int, r: int) -> int:
     """M2.2: 1 while one of the region's transitions is in flight."""
     return 1 if m[i + p[r].slot].flight_phase != GROUNDED else 0
+
+
+@apart
+def unblock(p: Rows, m: Rows, i: int) -> None:
+    """M2.2: what comes may go to every region that is not busy, until a held stimulus concerns it."""
+    m[i].blocks = 0
+    for at in range(i + FIRST_REGION, i + FIRST_REGION + p[0].n_regions):
+        m[at].blocked = 0
 
 
 @kernel

@@ -297,7 +297,7 @@ class OpRow:
 
 @dataclass(slots=True)
 class Me:
-    """Row 0 of an instance's memory: what is not in a region (M1.3)."""
+    """Row 0 of an instance's memory: what is not in a region (M1.3); `blocks` says whether any is `blocked`."""
 
     status: int = CREATED
     outcome: int = 0
@@ -319,6 +319,7 @@ class Me:
     messages: int = 0
     reason: int = NONE
     told: int = 0
+    blocks: int = 0
 
 
 @dataclass(slots=True)

@@ -66,7 +66,7 @@ from .codes import (
 )
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
-from .internal import end_transients, ignore, is_active, is_busy, raise_error
+from .internal import end_transients, ignore, is_active, is_busy, raise_error, unblock
 from .kernel import Output, fresh_queued, kernel
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
@@ -240,10 +240,12 @@ def block_regions(p: Rows, m: Rows, i: int, row: Queued) -> None:
             cell = m[i + p[p[at].region].slot]
             if cell.phase == ACTIVE:
                 cell.blocked = 1
+                m[i].blocks = 1
     elif row.kind == TIMER:
         r = region_of_timer(p, row.timer)
         if r >= 0:
             m[i + p[r].slot].blocked = 1
+            m[i].blocks = 1
 
 
 @kernel
@@ -301,9 +303,8 @@ def dispatch_deferred(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     Leaves the regions marked that a held one shares with what comes later (M2.2), for `dispatch_waiting`.
     """
     me = m[i]
-    head = p[0]
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        m[i + p[r].slot].blocked = 0
+    if me.blocks:
+        unblock(p, m, i)
     k = m[i + DEFERRED].first
     while k >= 0:
         row = m[i + k]

@@ -113,10 +113,9 @@ def block_outer(p: Rows, m: Rows, i: int, r: int) -> None:
 def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int, entry: int) -> int:
     """M2.3, M2.4: let every concerned region choose, innermost first, before anything is done."""
     head = p[0]
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        cell = m[i + p[r].slot]
-        cell.chosen = NONE
-        cell.took = 0
+    for at in range(i + FIRST_REGION, i + FIRST_REGION + head.n_regions):
+        m[at].chosen = NONE
+        m[at].took = 0
     answer = NOBODY
     for at in range(p[event].end_listener - 1, p[event].first_listener - 1, -1):
         r = p[at].region
@@ -319,8 +318,9 @@ def has_error(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
 def settle(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M3.7: regions that stand in a terminal state with no post-action left have ended; the root's end completes."""
     head = p[0]
-    for r in range(head.first_region + head.n_regions - 1, head.first_region - 1, -1):
-        cell = m[i + p[r].slot]
+    for number in range(head.n_regions - 1, -1, -1):
+        r = head.first_region + number
+        cell = m[i + FIRST_REGION + number]
         if cell.phase == ACTIVE and cell.flight_phase == GROUNDED and p[cell.state].terminal:
             # A failed post-action left an error behind: it is offered to the terminal state first (M3.4).
             if has_error(p, m, i, r, cell.activation):
@@ -375,9 +375,9 @@ def take(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, t: int, entry: i
 def take_chosen(p: Rows, m: Rows, v: Cells, o: Output, i: int, entry: int) -> None:
     """M2.4: start the chosen transitions in file order of their regions, as far as the regions still stand."""
     head = p[0]
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        cell = m[i + p[r].slot]
+    for number in range(head.n_regions):
+        cell = m[i + FIRST_REGION + number]
         t = cell.chosen
         cell.chosen = NONE
         if t >= 0 and cell.phase == ACTIVE and cell.state == p[t].source and m[i].status == RUNNING_STATUS:
-            take(p, m, v, o, i, r, t, entry)
+            take(p, m, v, o, i, head.first_region + number, t, entry)
