@@ -484,7 +484,8 @@ def take(k: Any, r: Any) -> Any:
         s.now = time
         return HAPPENS
     if what == OPENS:
-        s.now = time
+        # What comes of it is no step.
+        s.now, s.sure = time, 0
         open_pool(k, r, r.now[0].a)
         return DONE
     s.again = 0
