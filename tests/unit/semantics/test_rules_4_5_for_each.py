@@ -8,6 +8,8 @@ import pytest
 
 import wfsim as wf
 from tests.unit.semantics.told import SECOND, Told, region, regions, terminal, workflow
+from wfsim.semantics import speed
+from wfsim.semantics.arrays import to_array
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 
 
@@ -188,6 +190,15 @@ def test_m10_3_an_item_whose_inputs_raise_has_failed() -> None:
     it.succeeds(2, result="b")
     assert [one["ok"] for one in it.variables["out"]] == [True, False, True]
     assert it.variables["out"][1]["error"] == {"type": "Expression.null", "message": None}
+
+
+def test_limits_that_no_list_reaches_fit_into_a_compiled_program() -> None:
+    """Fields of programs that count within a definition take four bytes."""
+    it = each(max_parallel=10**12, on_failure="collect", tolerated_failures=10**12)
+    assert len(indexes(it)) == 3
+    program = it.instance.program
+    row = to_array(program.rows, speed.PROGRAM)[program.state_rows["s"]]
+    assert (row["max_parallel"], row["tolerated"]) == (2**31 - 1, 2**31 - 1)
 
 
 def test_m1_2_leaving_the_state_ends_the_open_items() -> None:

@@ -1,7 +1,4 @@
-"""Memory for logs. What nobody has any more is written again: pages that are new to a process are cleared before.
-
-That takes as long as a tenth to a third of the simulation whose log they hold, by how busy the machine is.
-"""
+"""Memory for logs. What nobody has any more is written again: pages that are new to a process are cleared before."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ def empty(n: int, kind: np.dtype[Any]) -> np.ndarray[Any, np.dtype[Any]]:
         else:
             best = np.empty(size, np.uint8)
     found = np.frombuffer(best.data, kind, n)
-    # Arrays that are made of a part of this one have the same base.
+    # What is made of a part of this array holds it, and so its base, which nobody else has.
     finalize(found.base, _give_back, best).atexit = False
     return found
 
