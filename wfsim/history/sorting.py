@@ -2,10 +2,14 @@
 
 Each piece is a transaction of its own, and the runs are called complete in the last one: whatever ends this early, a
 full disk or Ctrl-C, leaves a history of what was written until then, which says that it is incomplete.
+
+DuckDB inserts a piece with one thread for most of the time. So some are inserted at a time, each by a connection of its
+own; only what ends them, which gives their rows their place in the file, is done in their order.
 """
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +36,9 @@ PIECE = 2 * _ROW_GROUP
 """Most records of a piece. Just as many as row groups of DuckDB hold: at the end it would merge smaller ones."""
 
 Existing = Literal["replace", "append", "refuse"]
+
+INSERTED_AT_A_TIME = 2
+"""So many pieces at most: a further one takes 50 MB."""
 
 _RECORDED = """
 INSERT INTO records BY NAME FROM arrow_records;
@@ -118,6 +125,8 @@ class SortedFile:
         self.con = con
         self.path = path
         self._known = known
+        self._inserting: list[duckdb.DuckDBPyConnection] = []
+        self._free: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
 
     def open(self) -> None:
         """Begin to write.
@@ -129,6 +138,11 @@ class SortedFile:
         """
         how = opening.NEW if self._known is None else ""
         self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
+        for _ in range(INSERTED_AT_A_TIME):
+            con = self.con.cursor()
+            con.execute("USE target")
+            self._inserting.append(con)
+            self._free.put(con)
         with self._whole():
             if self._known is None:
                 self.con.execute(schema.TABLES + schema.SIDE_TABLES + schema.FIRST_ROWS)
@@ -145,20 +159,36 @@ class SortedFile:
 
     def write(self, piece: Piece) -> None:
         """Some cases with all that belongs to them."""
-        tables, told = {"arrow_variants": piece.variants, "arrow_cases": piece.cases}, piece.recorded
+        self.insert(piece)()
+
+    def insert(self, piece: Piece) -> Callable[[], None]:
+        """Begin to write a piece; what is returned brings that to its end, after those before.
+
+        Safe to call from several threads, beside all other methods but `finish`. It waits while as many pieces are
+        begun as may be.
+        """
+        con, told = self._free.get(), piece.recorded
+        con.execute("BEGIN")
+        with _seen(con, arrow_cases=piece.cases):
+            con.execute("INSERT INTO cases BY NAME FROM arrow_cases")
         if told is not None:
             records = _in_groups(_without_nulls(told.records))
-            tables |= {"arrow_records": records, "arrow_stays": told.stays, "arrow_attempts": told.attempts}
-        with self._seen(**tables), self._whole():
-            store_names(self.con, piece.names)
-            self._store_variants()
-            self.con.execute("INSERT INTO cases BY NAME FROM arrow_cases")
-            if told is not None:
-                self.con.execute(_RECORDED)
+            with _seen(con, arrow_records=records, arrow_stays=told.stays, arrow_attempts=told.attempts):
+                con.execute(_RECORDED)
+
+        def end() -> None:
+            # If the process dies between the two there are names and variants that nobody has, which is no harm.
+            with self._whole(), _seen(self.con, arrow_variants=piece.variants):
+                store_names(self.con, piece.names)
+                self._store_variants()
+            con.execute("COMMIT")
+            self._free.put(con)
+
+        return end
 
     def store(self, name: str, rows: pa.Table) -> None:
         """Rows of a table that tells of a run, by the names of their columns."""
-        with self._seen(arrow_table=rows), self._whole():
+        with _seen(self.con, arrow_table=rows), self._whole():
             self.con.execute(f"INSERT INTO {name} BY NAME FROM arrow_table")
 
     def end_run(self, store_totals: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
@@ -175,7 +205,13 @@ class SortedFile:
             self.con.execute("DELETE FROM notes WHERE note = ?", [UNFINISHED])
             for note in notes:
                 self.con.execute("INSERT INTO notes VALUES (?, ?)", note)
+        self.let_go()
         self.con.execute("CHECKPOINT target; USE memory; DETACH target")
+
+    def let_go(self) -> None:
+        """Take back the pieces that were begun, and not brought to their end."""
+        while self._inserting:
+            self._inserting.pop().close()
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -188,17 +224,6 @@ class SortedFile:
             roll_back(self.con)
             raise
 
-    @contextmanager
-    def _seen(self, **tables: pa.Table) -> Iterator[None]:
-        """Tables that queries see under these names."""
-        for name, table in tables.items():
-            self.con.register(name, table)
-        try:
-            yield
-        finally:
-            for name in tables:
-                self.con.unregister(name)
-
     def _store_variants(self) -> None:
         clash = self.con.execute(
             "SELECT a.path_hash FROM variants_seen a JOIN arrow_variants b "
@@ -209,6 +234,18 @@ class SortedFile:
         self.con.execute(
             "INSERT INTO variants_seen FROM arrow_variants WHERE path_hash NOT IN (SELECT path_hash FROM variants_seen)"
         )
+
+
+@contextmanager
+def _seen(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[None]:
+    """Tables that queries of a connection see under these names."""
+    for name, table in tables.items():
+        con.register(name, table)
+    try:
+        yield
+    finally:
+        for name in tables:
+            con.unregister(name)
 
 
 def _in_groups(table: pa.Table) -> pa.Table:

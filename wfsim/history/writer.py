@@ -150,7 +150,7 @@ class HistoryWriter:
         self._held = Held()
         # The first makes columns of rows and puts them in order, for the second one, which writes.
         self._rows = Background("wfsim rows", _WAITING)
-        self._writing = Background("wfsim history", _WAITING)
+        self._writing = Background("wfsim history", _WAITING, sorting.INSERTED_AT_A_TIME)
         # What is to be done to the file once it is begun; an older one is left alone until the end.
         self._later: list[Task] | None = []
         self._complete: list[int] = []
@@ -412,7 +412,7 @@ class HistoryWriter:
         records = self._held.take(run, first, last)
         told = None if records is None else recorded(records, edges)
         piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
-        self._writing.do(partial(self._file.write, piece))
+        self._writing.begin(partial(self._file.insert, piece))
 
     # --- the file --------------------------------------------------------------------------------
 
@@ -504,6 +504,7 @@ class HistoryWriter:
     def _let_go(self) -> None:
         self._rows.stop()
         self._writing.stop()
+        self._file.let_go()
         self._held.clear()
 
     def _target(self) -> Path:

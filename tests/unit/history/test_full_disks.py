@@ -130,16 +130,16 @@ except HistoryError as error:
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C while the third piece is written."""
     pieces = []
-    write = sorting.SortedFile.write
+    insert = sorting.SortedFile.insert
 
-    def some(*arguments: Any) -> None:
+    def some(*arguments: Any) -> Any:
         pieces.append(arguments)
         if len(pieces) == 3:
             raise KeyboardInterrupt
-        write(*arguments)
+        return insert(*arguments)
 
     monkeypatch.setattr(sorting, "PIECE", 200)
-    monkeypatch.setattr(sorting.SortedFile, "write", some)
+    monkeypatch.setattr(sorting.SortedFile, "insert", some)
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -13,7 +13,7 @@ import pytest
 import wfsim as wf
 from wfsim.errors import HistoryError
 from wfsim.history import held, sorting
-from wfsim.history.background import Background
+from wfsim.history.background import Background, Task
 from wfsim.history.history import History, open_history
 from wfsim.history.sorting import SortedFile
 from wfsim.history.store import Store
@@ -64,12 +64,12 @@ def test_closed_cases_are_written_while_others_go_on(
     whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened, main = [], threading.current_thread()
-    write, finish = SortedFile.write, HistoryWriter.finish
+    insert, finish = SortedFile.insert, HistoryWriter.finish
 
-    def writes(self: SortedFile, *given: Any) -> None:
+    def inserts(self: SortedFile, *given: Any) -> Task:
         happened.append("piece")
         assert threading.current_thread() is not main
-        write(self, *given)
+        return insert(self, *given)
 
     def finishes(self: HistoryWriter, **given: Any) -> History:
         self._rows.wait()
@@ -77,7 +77,7 @@ def test_closed_cases_are_written_while_others_go_on(
         happened.append("finish")
         return finish(self, **given)
 
-    monkeypatch.setattr(SortedFile, "write", writes)
+    monkeypatch.setattr(SortedFile, "insert", inserts)
     monkeypatch.setattr(HistoryWriter, "finish", finishes)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
@@ -99,15 +99,20 @@ def test_children_are_numbered_behind_parents_that_were_written_before(request: 
     with family() as history:
         told = history.digest
     request.getfixturevalue("small")
-    written, n_pieces, write = [], 0, SortedFile.write
+    written, n_pieces, insert = [], 0, SortedFile.insert
 
-    def writes(self: SortedFile, piece: sorting.Piece) -> None:
-        nonlocal n_pieces
-        n_pieces += 1
-        written.extend(piece.cases["case"].to_pylist())
-        write(self, piece)
+    def inserts(self: SortedFile, piece: sorting.Piece) -> Task:
+        end = insert(self, piece)
 
-    request.getfixturevalue("monkeypatch").setattr(SortedFile, "write", writes)
+        def ends() -> None:
+            nonlocal n_pieces
+            n_pieces += 1
+            written.extend(piece.cases["case"].to_pylist())
+            end()
+
+        return ends
+
+    request.getfixturevalue("monkeypatch").setattr(SortedFile, "insert", inserts)
     with family() as history:
         assert history.digest == told
         children = history.sql('SELECT count(*), min("case") FROM cases WHERE parent_case IS NOT NULL').fetchall()
@@ -151,26 +156,37 @@ def test_no_room_for_what_waits_is_told_and_nothing_is_left(
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("which", ["begun", "ended"])
 @pytest.mark.parametrize("at", [1, 4])
 def test_what_fails_in_the_thread_comes_back_to_the_caller_and_the_pieces_before_are_kept(
-    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: int, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, n = SortedFile.write, 0
+    insert, begun, ended = SortedFile.insert, iter(range(1, 1_000)), []
 
-    def fails(self: SortedFile, *given: Any) -> None:
-        nonlocal n
-        n += 1
-        if n == at:
-            raise duckdb.IOException("IO Error: No space left on device")
-        assert n < at, "nothing is written after what failed"
-        write(self, *given)
+    def fails(self: SortedFile, *given: Any) -> Task:
+        n = next(begun)
 
-    monkeypatch.setattr(SortedFile, "write", fails)
+        def ends() -> None:
+            ended.append(n)
+            end()
+
+        if n == at and which == "begun":
+            raise full
+        end = insert(self, *given)
+        return fail if n == at else ends
+
+    full = duckdb.IOException("IO Error: No space left on device")
+
+    def fail() -> None:
+        raise full
+
+    monkeypatch.setattr(SortedFile, "insert", fails)
     path = tmp_path / "h.duckdb"
     threads = threading.active_count()
     with pytest.raises(HistoryError, match=r"cannot be written to its end: IO Error: No space left on device"):
         simulate(path)
     assert threading.active_count() == threads
+    assert ended == list(range(1, at)), "those before, and nothing after what failed"
     with open_history(path) as history:
         assert not history.complete
         assert (len(history.cases()) > 0) == (at > 1)
@@ -216,6 +232,75 @@ def test_the_first_error_ends_the_thread_and_is_raised_at_each_later_call() -> N
             thread.do(lambda: done.append(2))
     thread.stop()
     assert done == [1]
+
+
+def test_what_is_begun_goes_on_beside_others_and_ends_in_order() -> None:
+    happened, second_began = list[str](), threading.Event()
+
+    def first() -> Task:
+        # Only if the second one begins meanwhile does this go on.
+        assert second_began.wait(60)
+        happened.append("first began")
+        return lambda: happened.append("first ended")
+
+    def second() -> Task:
+        second_began.set()
+        return lambda: happened.append("second ended")
+
+    threads = Background("test", 1, 2)
+    threads.begin(first)
+    threads.begin(second)
+    threads.do(lambda: happened.append("third"))
+    threads.wait()
+    threads.stop()
+    assert happened == ["first began", "first ended", "second ended", "third"]
+
+
+@pytest.mark.parametrize("late", ["begins", "ends"])
+def test_an_error_waits_for_what_came_before_and_is_the_first_in_that_order(late: str) -> None:
+    done, failed = list[int](), threading.Event()
+
+    def slow() -> Task:
+        assert failed.wait(60)
+        return lambda: done.append(1)
+
+    def fails() -> Task:
+        failed.set()
+        if late == "begins":
+            raise ZeroDivisionError
+
+        def end() -> None:
+            raise ZeroDivisionError
+
+        return end
+
+    threads = Background("test", 3, 2)
+    threads.begin(slow)
+    threads.begin(fails)
+    with pytest.raises(ZeroDivisionError):
+        threads.wait()
+    threads.stop()
+    assert done == [1]
+
+
+def test_who_stops_waits_for_nothing_that_is_still_to_end() -> None:
+    done, begun, go = list[int](), threading.Event(), threading.Event()
+
+    def slow() -> Task:
+        begun.set()
+        assert go.wait(60)
+        return lambda: done.append(1)
+
+    threads = Background("test", 3, 2)
+    threads.begin(slow)
+    threads.do(lambda: done.append(2))
+    assert begun.wait(60)
+    stopping = threading.Thread(target=threads.stop)
+    stopping.start()
+    go.set()
+    stopping.join(60)
+    assert not stopping.is_alive()
+    assert done == [1, 2][: len(done)]
 
 
 def test_a_small_history_takes_little_room(tmp_path: Path) -> None:
