@@ -30,7 +30,8 @@ class Background:
 
     def __init__(self, name: str, most_waiting: int, n_threads: int = 1) -> None:
         self._name = name
-        self._tasks: queue.Queue[Begun | None] = queue.Queue(most_waiting)
+        self._tasks: queue.Queue[Begun | None] = queue.Queue()
+        self._room = threading.Semaphore(most_waiting + n_threads)
         self._n_threads = n_threads
         self._threads: list[threading.Thread] = []
         self._error: BaseException | None = None
@@ -51,6 +52,7 @@ class Background:
             self._threads = [threading.Thread(target=self._work, name=name, daemon=True) for name in names]
             for thread in self._threads:
                 thread.start()
+        self._room.acquire()
         self._tasks.put(task)
 
     def wait(self) -> None:
@@ -83,6 +85,9 @@ class Background:
             if task is None:
                 return
             self._carry_out(task, turn)
+            # Until another task is begun, this one is not to hold what it has.
+            task = None
+            self._room.release()
             self._tasks.task_done()
 
     def _carry_out(self, task: Begun, turn: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST = 3 * 2**28
+MOST = 5 * 2**27
 """Bytes that rows may take in memory."""
 
 

@@ -138,8 +138,12 @@ def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
     import numpy as np
 
     order = _order(np.ascontiguousarray(rows["case"]))
-    # `take` copies rows, an index would copy field by field.
-    return rows if order is None else rows.take(order)
+    if order is None:
+        return rows
+    from wfsim.simulation.compiled import buffers
+
+    # `take` copies rows, an index would copy field by field. All places are some of its own: `clip` spares a copy.
+    return rows.take(order, out=buffers.empty(len(rows), rows.dtype), mode="clip")
 
 
 def _places(cases: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:

@@ -138,6 +138,8 @@ class SortedFile:
         """
         how = opening.NEW if self._known is None else ""
         self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
+        # Pages that a checkpoint frees are not used again while somebody else writes, and each checkpoint frees some.
+        self.con.execute("SET wal_autocheckpoint = '64MB'")
         for _ in range(INSERTED_AT_A_TIME):
             con = self.con.cursor()
             con.execute("USE target")

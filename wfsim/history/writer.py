@@ -58,8 +58,6 @@ if TYPE_CHECKING:
     from .background import Task
 
 BATCH = 100_000
-_WAITING = 1
-"""Tasks that may wait for a thread, before who gives it one more waits too: a piece on its way takes 50 MB."""
 Log = Literal["full", "transitions", "aggregates"]
 
 _KEPT: dict[str, frozenset[int]] = {
@@ -125,7 +123,7 @@ class HistoryWriter:
     Notes
     -----
     Memory: one batch of 100,000 rows (about 25 MB), 40 bytes per case that the compiled calendar is done with, a few
-    hundred per case of the one in Python, and up to 1 GB of rows that are not written yet; more lie in temporary
+    hundred per case of the one in Python, and up to 640 MB of rows that are not written yet; more lie in temporary
     files. Speed: see docs/history.md.
     """
 
@@ -149,8 +147,9 @@ class HistoryWriter:
         self._file = SortedFile(self._con, self._target(), self._known)
         self._held = Held()
         # The first makes columns of rows and puts them in order, for the second one, which writes.
-        self._rows = Background("wfsim rows", _WAITING)
-        self._writing = Background("wfsim history", _WAITING, sorting.INSERTED_AT_A_TIME)
+        # A piece on its way takes 50 MB, so none waits beside the one that is made and those that are inserted.
+        self._rows = Background("wfsim rows", 1)
+        self._writing = Background("wfsim history", 0, sorting.INSERTED_AT_A_TIME)
         # What is to be done to the file once it is begun; an older one is left alone until the end.
         self._later: list[Task] | None = []
         self._complete: list[int] = []

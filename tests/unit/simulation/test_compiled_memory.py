@@ -56,8 +56,13 @@ def test_a_sink_that_keeps_a_chunk_has_what_a_sink_that_copies_it_has(keeps: boo
         assert np.array_equal(seq[case == number], np.arange(1, (case == number).sum() + 1))
 
 
-def test_memory_of_a_log_is_written_again_once_nobody_has_any_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("can_lend", [True, False])
+def test_memory_of_a_log_is_written_again_once_nobody_has_any_part_of_it(
+    can_lend: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(buffers, "_free", [])
+    # Where the system cannot be lent what is kept, as on Windows, it is kept all the same.
+    monkeypatch.setattr(buffers, "_CAN_LEND", can_lend and buffers._CAN_LEND)
     log = buffers.empty(100_000, layout.LOG)
     place, part = log.ctypes.data, log[7:9]["time"]
     del log
