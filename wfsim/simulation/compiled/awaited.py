@@ -45,22 +45,6 @@ def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
 
 
 @_njit
-def is_awaited(k: Any, r: Any, entry: Any) -> Any:
-    """Whether something would come of an entry of the calendar; its instance lies in its area then."""
-    what, slot = entry.what, entry.slot
-    if what in (STARTS, ENDS):
-        return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
-    if what in _WHILE_OPEN:
-        return r.cases[slot].epoch == entry.epoch
-    if what in (DUE, COMES):
-        if r.cases[slot].epoch != entry.epoch:
-            return False
-        load(k, r, slot)
-        return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
-    return r.queues[entry.a].waiting > 0 if what == OPENS else what != VOID
-
-
-@_njit
 def may_come(k: Any, r: Any, entry: Any) -> Any:
     """Whether something may come of an entry, as far as that can be seen without its instance."""
     what, slot = entry.what, entry.slot
@@ -73,6 +57,23 @@ def may_come(k: Any, r: Any, entry: Any) -> Any:
         stay = r.stays[case.stays + entry.a - k.p[case.first_row].first_region]
         return stay.entered >= 0 and stay.current == entry.b
     return what == DUE or what in _WHILE_OPEN or is_under_way(r, entry)
+
+
+@_njit
+def is_awaited(k: Any, r: Any, entry: Any) -> Any:
+    """Whether something would come of an entry of the calendar; its instance lies in its area then."""
+    what, slot = entry.what, entry.slot
+    if what in (STARTS, ENDS):
+        return r.cases[slot].epoch == entry.epoch and is_under_way(r, entry)
+    if what in _WHILE_OPEN:
+        return r.cases[slot].epoch == entry.epoch
+    if what in (DUE, COMES):
+        # Of most events that nobody waits for this shows without the instance.
+        if not may_come(k, r, entry):
+            return False
+        load(k, r, slot)
+        return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
+    return r.queues[entry.a].waiting > 0 if what == OPENS else what != VOID
 
 
 @_njit
