@@ -40,7 +40,7 @@ from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
-from wfsim.simulation.compiled.areas import has_block, load, put_back, store
+from wfsim.simulation.compiled.areas import load, put_back, store
 from wfsim.simulation.compiled.arrivals import next_arrival
 from wfsim.simulation.compiled.awaited import compact, is_awaited
 from wfsim.simulation.compiled.calendar import (
@@ -77,7 +77,7 @@ from wfsim.simulation.compiled.families import (
     refuse,
     stop_child,
 )
-from wfsim.simulation.compiled.kept import cancel, n_kept, release_all, settle
+from wfsim.simulation.compiled.kept import cancel, release_all, settle
 from wfsim.simulation.compiled.keys import ask_for_key, free_key, link_keys, take_key
 from wfsim.simulation.compiled.layout import (
     AGAIN,
@@ -95,6 +95,28 @@ from wfsim.simulation.compiled.layout import (
     Run,
 )
 from wfsim.simulation.compiled.log import log_records
+from wfsim.simulation.compiled.returns import (
+    ANSWER,
+    DONE,
+    EFFECT,
+    ENDLESS,
+    FILL,
+    FLUSH,
+    FOLLOW,
+    GIVEN_UP,
+    HAPPENS,
+    NAME,
+    OUTPUT,
+    PAUSED,
+    REFUSES,
+    ROWS,
+    SHIFTS,
+    SLOTS,
+    TABLES,
+    TURN,
+    UNIQUES,
+)
+from wfsim.simulation.compiled.room import has_room
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
 from wfsim.simulation.plans import SUCCEEDS
 
@@ -113,19 +135,9 @@ BEGIN, TAKE, PLACE, ENTER, REFUSED, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNE
 it; put what Python has filled in where it belongs; a step may begin; let it happen; log it; carry out its effects; and
 what follows."""
 
-DONE, PAUSED, FLUSH, ROWS, ANSWER, OUTPUT, SLOTS, TABLES, UNIQUES, SHIFTS, GIVEN_UP, HAPPENS, FILL, EFFECT = range(14)
-TURN, FOLLOW, REFUSES, NAME, ENDLESS = range(14, 19)
-"""Why it returned: nothing is due; the budget is used up; the log is full; an instance needs more rows; the step asks
-something; a step puts out more than fits; there is no room for an instance; a table may be too small; texts of the next
-arrivals are needed, or later shifts; a case has taken too many steps. And for Python to do: what is due; the values of
-a stimulus; an effect; what a step means for others; what follows before the next happening; an arrival is refused; an
-instance needs a name; instances start each other without end."""
-
 _WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
 """By what became of the start of a child (`families.conceive`)."""
 _WORD = 8
-STEP_ROOM = 40
-"""So many rows of each table most steps need at most, with what follows."""
 _FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
@@ -368,42 +380,6 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
     if entry.what == ARRIVES:
         next_arrival(k, r)
     return kept
-
-
-@_njit
-def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
-    """What is too small for all that may follow this step, or `DONE`."""
-    s, tally = r.state[0], o.tally[0]
-    s.releases = 2 * n_kept(r, slot) if k.settings[0].n_keeping > 0 else 0
-    more = tally.records + 2 * tally.effects + s.releases + 8
-    if s.sure > 0 and more <= STEP_ROOM and tally.values <= STEP_ROOM:
-        s.sure -= 1
-        return DONE
-    return look_for_room(k, r, o, more)
-
-
-@_apart
-def look_for_room(k: Any, r: Any, o: Any, more: int) -> Any:
-    """The same, by looking; and for how many further steps of the usual size nothing is too small (`sure`)."""
-    s, tally = r.state[0], o.tally[0]
-    s.sure = 0
-    log = min(s.log_room - s.n_log - tally.records, s.value_room - s.n_values - tally.values)
-    log = min(log, s.case_room - s.n_cases - 1)
-    if log < 0:
-        return FLUSH
-    tables = min(s.heap_room - n_due(s), s.attempt_room - s.n_attempts, s.track_room - s.n_tracks) - more
-    tables = min(tables, s.path_room - s.n_paths - more, s.after_room - s.end_after - tally.effects)
-    tables = min(tables, s.family_room - s.n_families - 1)
-    if k.settings[0].n_shared > 0:
-        tables = min(tables, (s.sharer_room >> 1) - s.n_sharers - more)
-    for line in range(k.settings[0].n_lines):
-        tables = min(tables, s.queue_room - r.lines[line].n - more)
-    if tables < 0:
-        return TABLES
-    if not has_block(r, r.cases[s.slot].member):
-        return SLOTS
-    s.sure = min(log // STEP_ROOM, tables // STEP_ROOM, (s.word_room - s.w_end) // s.most_words - 1)
-    return DONE
 
 
 # --- the run -----------------------------------------------------------------------------------------------

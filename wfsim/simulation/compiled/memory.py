@@ -276,7 +276,7 @@ class Memory:
         self.replace(shifts=np.array(rows, layout.SHIFT))
 
     def more_tables(self) -> None:
-        """Twice the room in each table that may be too small for what follows this step (`kernel.has_room`)."""
+        """Twice the room in each table that may be too small for what follows this step (`room.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
         n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
         more: dict[str, Any] = {}

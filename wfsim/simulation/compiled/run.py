@@ -39,6 +39,8 @@ from wfsim.simulation.compiled import (
     keys,
     layout,
     log,
+    returns,
+    room,
     turns,
     workers,
 )
@@ -83,6 +85,8 @@ SIMULATE = Root(
         keys: {"evaluate": ("stack", "evaluate")},
         layout: {},
         log: {},
+        returns: {},
+        room: {},
         turns: {},
         workers: _DRAW,
     },
@@ -265,24 +269,24 @@ class CompiledSimulation:
         # What makes columns of the log is compiled with what writes it.
         columns.make_ready()
         does: dict[int, Callable[[], None]] = {
-            kernel.FLUSH: self._flush,
-            kernel.ROWS: self._more_rows,
-            kernel.ANSWER: self._answer,
-            kernel.OUTPUT: self._more_output,
-            kernel.SLOTS: memory.more_slots,
-            kernel.TABLES: memory.more_tables,
-            kernel.UNIQUES: self._make_uniques,
-            kernel.SHIFTS: memory.more_shifts,
-            kernel.GIVEN_UP: self._give_up,
-            kernel.PAUSED: self._pause,
-            kernel.HAPPENS: host.happens,
-            kernel.FILL: host.fill,
-            kernel.EFFECT: host.effect,
-            kernel.TURN: host.turn,
-            kernel.FOLLOW: host.follow,
-            kernel.REFUSES: host.refuse,
-            kernel.NAME: host.name,
-            kernel.ENDLESS: host.endless,
+            returns.FLUSH: self._flush,
+            returns.ROWS: self._more_rows,
+            returns.ANSWER: self._answer,
+            returns.OUTPUT: self._more_output,
+            returns.SLOTS: memory.more_slots,
+            returns.TABLES: memory.more_tables,
+            returns.UNIQUES: self._make_uniques,
+            returns.SHIFTS: memory.more_shifts,
+            returns.GIVEN_UP: self._give_up,
+            returns.PAUSED: self._pause,
+            returns.HAPPENS: host.happens,
+            returns.FILL: host.fill,
+            returns.EFFECT: host.effect,
+            returns.TURN: host.turn,
+            returns.FOLLOW: host.follow,
+            returns.REFUSES: host.refuse,
+            returns.NAME: host.name,
+            returns.ENDLESS: host.endless,
         }
         self._left, self._is_left = most_steps, False
         memory.state["budget"] = 0
@@ -292,13 +296,13 @@ class CompiledSimulation:
         why = NONE
         with interrupts() as asked:
             while not (asked() or memory.full or self._is_left) and (
-                (why := simulate(*self._arguments)) != kernel.DONE
+                (why := simulate(*self._arguments)) != returns.DONE
             ):
                 host.has_returned()
                 does[why]()
                 memory.catch_up()
         self._flush()
-        if why != kernel.DONE and not self._is_left:
+        if why != returns.DONE and not self._is_left:
             summary.complete, summary.interrupted = False, not memory.full
             summary.notes.append(memory.full or engine.INTERRUPTED)
         return not self._is_left
