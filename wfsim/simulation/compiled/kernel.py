@@ -50,19 +50,24 @@ from wfsim.simulation.compiled.calendar import (
     first,
     is_old,
     n_due,
+    n_entries,
+    note,
     pop,
     push,
-    void,
 )
 from wfsim.simulation.compiled.cases import (
     ALWAYS,
     NEVER,
+    NOT_YET,
     begin_case,
     drop_timer,
     free_slot,
     leave,
+    park,
+    place_timers,
     take_clock,
     vacate,
+    withdraw,
 )
 from wfsim.simulation.compiled.crews import begin_workers
 from wfsim.simulation.compiled.draws import fill_value, unique_of
@@ -162,6 +167,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
     given, s, entry = k.settings[0], r.state[0], r.now[0]
     what, slot = entry.what, entry.slot
     if what != ARRIVES and not is_awaited(k, r, entry):
+        if slot >= 0 and r.cases[slot].epoch == entry.epoch:
+            place_timers(k, r, r.cases[slot], NOT_YET)
         return NONE
     s.now = time
     if what == ARRIVES:
@@ -266,7 +273,8 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         if kind == SET_TIMER:
             head = k.p[case.first_row]
             order = _WORKFLOW_TIMER if effect.timer == head.first_timer else _TIMER
-            number = push(r, noticed(k, effect.due), order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 0))
+            key = note(r, order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 1))
+            number = park(r, case, noticed(k, effect.due), key)
             if effect.timer < head.first_clock:
                 drop_timer(r, case, effect.timer - head.first_timer)
                 r.timers[case.timers + effect.timer - head.first_timer] = number
@@ -280,7 +288,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             else:
                 number = take_clock(r, case, effect.id)
                 if number >= 0:
-                    void(r, number)
+                    withdraw(r, case, number)
         elif kind == START_ATTEMPT:
             request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
         elif kind == CANCEL_ATTEMPT:
@@ -434,7 +442,7 @@ def take(k: Any, r: Any) -> Any:
     if due(r) > s.shifts_until:
         s.wanted = due(r)
         return SHIFTS
-    if coming.what == OPENS and n_due(s) + 8 > s.heap_room:
+    if coming.what == OPENS and n_entries(s) + 8 > s.heap_room:
         return TABLES
     if coming.what == ARRIVES:
         if given.n_uniques > 0 and coming.a >= s.uniques_end:
@@ -480,7 +488,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
     s.sure = 0
-    if n_due(s) + s.n_posted + 8 > s.heap_room:
+    if n_entries(s) + s.n_posted + 8 > s.heap_room:
         return TABLES
     take_posted(r)
     if s.linked != s.key_places:
@@ -566,6 +574,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             if given.n_keeping > 0:
                 settle(k, r, slot)
             s.effect = 0
+            s.looks = NOT_YET
             s.phase = EFFECTS
         if s.phase == EFFECTS:
             why = carry_out(k, r, o, slot)
@@ -578,6 +587,8 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.phase = TAKE
             if not react(k, r, o, slot):
                 return GIVEN_UP
+            if case.open:
+                place_timers(k, r, case, s.looks)
 
 
 def simulate(known: Any, run: Any, o: Any) -> Any:
