@@ -70,8 +70,8 @@ def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about:
     key = note(r, order, what, slot, epoch, about)
     put(r, time, key)
     s = r.state[0]
-    # It will be a step of its case, unless another one comes before: but for the end of who waits until then in vain.
-    if slot == s.slot and (what in (COMES, STARTS) or (what == ENDS and about[3] == 0)):
+    # What comes of a step of a case is another one when it is due, unless one comes before.
+    if slot == s.slot and what in (COMES, STARTS, ENDS):
         s.looks = min(s.looks, time)
     return key & _NUMBERS
 

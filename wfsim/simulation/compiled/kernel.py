@@ -167,8 +167,6 @@ def begin(k: Any, r: Any, time: int) -> Any:
     given, s, entry = k.settings[0], r.state[0], r.now[0]
     what, slot = entry.what, entry.slot
     if what != ARRIVES and not is_awaited(k, r, entry):
-        if slot >= 0 and r.cases[slot].epoch == entry.epoch:
-            place_timers(k, r, r.cases[slot], NOT_YET)
         return NONE
     s.now = time
     if what == ARRIVES:
