@@ -184,8 +184,8 @@ def _written(
         else target.with_name(target.name + ".partial")
     )
     opening.remove(partial)
+    file = SortedFile(con, partial, None)
     try:
-        file = SortedFile(con, partial, None)
         file.open()
         # What was done to the log is known once all of it is written; nobody sees the file before.
         imported = write(file)
@@ -194,6 +194,7 @@ def _written(
         file.finish([1], notes, made.codes.hand_over())
         made.drop()
     except BaseException:
+        file.let_go()
         with suppress(OSError):
             opening.remove(partial)
         raise
