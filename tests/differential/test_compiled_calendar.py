@@ -369,6 +369,27 @@ def test_other_scenarios_make_the_same_records(changes: dict[str, Any]) -> None:
     assert compare(workflow, other) > 50
 
 
+@pytest.mark.parametrize("more", [{}, {"renege": "2m"}, {"queue_limit": 0}, {"capacity": 100}])
+def test_work_that_is_cancelled_in_the_step_that_asks_for_it_leaves_timers_alone(more: dict[str, Any]) -> None:
+    """What the step has put into the calendar is for nothing then, and all that is still due is a timer."""
+    workflow = wf.Builder("hasty").activity("look", pool="clerks").activity("check", pool="clerks")
+    workflow.state("checked", initial=True, activity="check").state("begun", activity="look")
+    workflow.state("waits").state("over", terminal=True)
+    workflow.transition("checked", "begun", on="next").transition("begun", "waits", condition="true")
+    made = workflow.transition("waits", "over", after="1h").build()
+    plan = {
+        "arrivals": {"poisson": "2/m"},
+        "cases": 40,
+        "pools": {"clerks": {"capacity": 1} | more},
+        "activities": {"check": {"duration": {"exponential": {"mean": "1m"}}}, "look": {"duration": "10s"}},
+        "events": {"checked": [{"event": "next", "delay": {"exponential": {"mean": "3m"}}}]},
+    }
+    scenario = Scenario.model_validate(plan)
+    assert compare(made, scenario) > 300
+    _, summary = compiled(made, scenario)
+    assert (summary.n_closed, summary.notes) == (40, [])
+
+
 def test_cases_that_go_round_without_end_are_given_up_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_STEPS", 500)
     w = wf.Builder("round").state("a", initial=True, timeout="1s").state("b", timeout="1s").state("c", terminal=True)

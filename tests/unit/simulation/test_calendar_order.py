@@ -22,8 +22,7 @@ from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.run import CompiledSimulation
 
 MODEL = Path(__file__).parents[3] / "models" / "shipping.yaml"
-PUT, TAKE, DROP, NOTE, PLACE = range(5)
-TIMERS = [int(Order.TIMER), int(Order.WORKFLOW_TIMER)]
+PUT, TAKE, DROP = range(3)
 CLASSES = sorted({int(order) for order in Order})
 DELAYS: dict[str, Callable[[np.random.Generator, int], Any]] = {
     "soon": lambda draw, n: draw.integers(0, 50, n),
@@ -41,25 +40,12 @@ _njit: Callable[[Callable[..., Any]], Any] = numba.njit(nogil=True, error_model=
 
 @_njit
 def _play(run: Any, kinds: Any, delays: Any, classes: Any, found: Any, numbers: Any) -> Any:
-    """Put in, take out, or drop what an earlier step has put in; which came out, and when, and how many there were.
-
-    What is noted is put in by a later step, if it is not due before that.
-    """
+    """Put in, take out, or drop what an earlier step has put in; which came out, and when, and how many there were."""
     r = run_at(run)
     s, n = r.state[0], 0
-    keys, times = np.zeros(len(kinds), np.int64), np.zeros(len(kinds), np.int64)
     for step in range(len(kinds)):
         if kinds[step] == PUT:
             numbers[step] = calendar.push(r, s.now + delays[step], classes[step], COMES, step, 0, (step, 0, 0, 0))
-        elif kinds[step] == NOTE:
-            keys[step] = calendar.note(r, classes[step], COMES, step, 0, (step, 0, 0, 0))
-            times[step] = s.now + delays[step]
-        elif kinds[step] == PLACE:
-            which = delays[step]
-            if keys[which] > 0 and times[which] >= s.now:
-                calendar.put(r, times[which], keys[which])
-                numbers[which] = calendar.number_of(keys[which])
-                keys[which] = 0
         elif kinds[step] == DROP:
             if numbers[delays[step]] >= 0:
                 calendar.void(r, numbers[delays[step]])
@@ -86,18 +72,12 @@ def fresh() -> Callable[[], Memory]:
     return lambda: CompiledSimulation(program, scenario, sink=lambda chunk: None).memory
 
 
-def _steps(draw: np.random.Generator, delays: str, n: int, begins: list[int]) -> tuple[Any, Any, Any]:
-    """More is put in than taken out, then all is taken; some of it is dropped, or noted long before it is put in."""
-    kinds = draw.choice(begins, n)
+def _steps(draw: np.random.Generator, delays: str, n: int) -> tuple[Any, Any, Any]:
+    """More is put in than taken out, then all is taken; some of it is dropped."""
+    kinds = draw.choice([PUT, PUT, PUT, TAKE, TAKE, DROP], n)
     after, classes = DELAYS[delays](draw, n), draw.choice(CLASSES, n)
-    noted = kinds == NOTE
-    classes[noted] = draw.choice(TIMERS, noted.sum())
-    earlier = (kinds == DROP) | (kinds == PLACE)
-    after[earlier] = (draw.random(earlier.sum()) * np.flatnonzero(earlier)).astype(int)
-    if noted.any():
-        # One that has been noted before, and not in that order.
-        places, before = np.flatnonzero(kinds == PLACE), np.cumsum(noted)
-        after[places] = np.flatnonzero(noted)[(draw.random(len(places)) * before[places]).astype(int)]
+    drops = kinds == DROP
+    after[drops] = (draw.random(drops.sum()) * np.flatnonzero(drops)).astype(int)
     rest = np.full(n, TAKE)
     nothing = np.zeros(n, int)
     return np.concatenate([kinds, rest]), np.concatenate([after, nothing]), np.concatenate([classes, nothing])
@@ -106,18 +86,11 @@ def _steps(draw: np.random.Generator, delays: str, n: int, begins: list[int]) ->
 def _by_a_heap(kinds: Any, delays: Any, classes: Any) -> list[tuple[int, int]]:
     heap: list[tuple[int, int, int, int]] = []
     serials, now, dropped, found = count(), 0, set[int](), []
-    noted: dict[int, tuple[int, int, int, int]] = {}
     for step, (kind, delay, order) in enumerate(zip(kinds.tolist(), delays.tolist(), classes.tolist())):
         if kind == PUT:
             heapq.heappush(heap, (now + delay, order, next(serials), step))
-        elif kind == NOTE:
-            noted[step] = (now + delay, order, next(serials), step)
-        elif kind == PLACE:
-            if delay in noted and noted[delay][0] >= now:
-                heapq.heappush(heap, noted.pop(delay))
         elif kind == DROP:
-            if delay not in noted:
-                dropped.add(delay)
+            dropped.add(delay)
         else:
             while heap and heap[0][3] in dropped:
                 heapq.heappop(heap)
@@ -127,15 +100,11 @@ def _by_a_heap(kinds: Any, delays: Any, classes: Any) -> list[tuple[int, int]]:
     return found
 
 
-@pytest.mark.parametrize("begins", [(PUT, PUT, PUT, TAKE, TAKE, DROP), (PUT, NOTE, NOTE, PLACE, PLACE, TAKE, DROP)])
 @pytest.mark.parametrize("delays", DELAYS)
-def test_what_comes_out_comes_in_the_order_of_a_heap(
-    delays: str, begins: tuple[int, ...], fresh: Callable[[], Memory]
-) -> None:
-    n_late = 0
+def test_what_comes_out_comes_in_the_order_of_a_heap(delays: str, fresh: Callable[[], Memory]) -> None:
     for seed in range(12):
         draw = np.random.default_rng(seed)
-        kinds, after, classes = _steps(draw, delays, 60 if seed < 6 else 4_000, list(begins))
+        kinds, after, classes = _steps(draw, delays, 60 if seed < 6 else 4_000)
         memory = fresh()
         found = np.zeros((len(kinds), 2), np.int64)
         numbers = np.full(len(kinds), -1, np.int64)
@@ -143,5 +112,3 @@ def test_what_comes_out_comes_in_the_order_of_a_heap(
         expected = _by_a_heap(kinds, after, classes)
         assert [tuple(row) for row in found[:n].tolist()] == expected, seed
         assert memory.n_due == 0
-        n_late += sum(kinds[which] == NOTE for which, _ in expected)
-    assert (n_late > 500) == (NOTE in begins)

@@ -7,12 +7,9 @@ taken from the front. What is put in before that limit is most often due next bu
 one rung.
 
 An entry is a time and a key of eight bytes each, so that four that are compared lie in one line of the cache; what it
-is about lies elsewhere (`Run.entries`), under the number in the last bits of the key.
-
-Most timers are dropped before they are due. So they are only noted as long as something else of their case is due
-before (`cases.park`), with which they may be dropped. Only then are they put in, by the key that they have had from the
-beginning. One that is dropped later than that makes its entry void, which stays until it is due or all is tidied up: to
-take it out of the middle would take as long, and every entry that moves would have to tell where it is.
+is about lies elsewhere (`Run.entries`), under the number in the last bits of the key. A timer that is dropped makes its
+entry void, which stays until it is due or all is tidied up: to take it out of the middle would take as long, and every
+entry that moves would have to tell where it is.
 
 References
 ----------
@@ -27,7 +24,7 @@ from typing import Any
 from wfsim.semantics.addresses import copy_rows, prefetch, rows_from
 from wfsim.semantics.later import njit
 from wfsim.simulation.calendar import Order
-from wfsim.simulation.compiled.layout import COMES, ENDS, STARTS, VOID
+from wfsim.simulation.compiled.layout import VOID
 
 _njit = njit(nogil=True, error_model="numpy")
 _apart = njit(nogil=True, error_model="numpy", apart=True)
@@ -60,25 +57,11 @@ _NUMBERS = MOST_ENTRIES - 1
 _SERIALS = (1 << CLASS) - 1
 _NEVER = 2**63 - 1
 _RESULT = int(Order.RESULT)
-_PARTS = 3
-_ABOVE, _BELOW = (_NEVER,) * _PARTS, (0,) * _PARTS
 
 
 @_njit
 def push(r: Any, time: int, order: int, what: int, slot: int, epoch: int, about: Any) -> Any:
     """Add an entry about four numbers, for which there is room; returns its number."""
-    key = note(r, order, what, slot, epoch, about)
-    put(r, time, key)
-    s = r.state[0]
-    # What comes of a step of a case is another one when it is due, unless one comes before.
-    if slot == s.slot and what in (COMES, STARTS, ENDS):
-        s.looks = min(s.looks, time)
-    return key & _NUMBERS
-
-
-@_njit
-def note(r: Any, order: int, what: int, slot: int, epoch: int, about: Any) -> Any:
-    """Note what an entry is about, and when it came; returns its key."""
     s = r.state[0]
     s.serial += 1
     number = s.free_entry
@@ -88,20 +71,14 @@ def note(r: Any, order: int, what: int, slot: int, epoch: int, about: Any) -> An
     prefetch(r.entries, s.free_entry if s.free_entry >= 0 else 0, 1)
     entry.what, entry.slot, entry.epoch = what, slot, epoch
     entry.a, entry.b, entry.c, entry.d = about
-    return (order << CLASS) | (s.serial << NUMBER) | number
-
-
-@_njit
-def put(r: Any, time: int, key: int) -> None:
-    """Put an entry that has been noted among those that are due; it may be noted long before."""
-    s = r.state[0]
+    key = (order << CLASS) | (s.serial << NUMBER) | number
     if time > s.far_from:
         row = r.far[s.n_far]
         row.time, row.key = time, key
         s.far_first = min(s.far_first, time) if s.n_far else time
         s.n_far += 1
-        return
-    if time == s.now and key >> CLASS == _RESULT:
+        return number
+    if time == s.now and order == _RESULT:
         source = SOON
         at = s.first_soon + s.n_soon
         r.soon[at if at < s.heap_room else at - s.heap_room] = key
@@ -110,6 +87,7 @@ def put(r: Any, time: int, key: int) -> None:
         source = NEAR if insert(r, time, key) else HEAP
     if s.first_from == NOWHERE or time < s.first_time or (time == s.first_time and key < s.first_key):
         s.first_from, s.first_time, s.first_key = source, time, key
+    return number
 
 
 @_njit
@@ -193,8 +171,7 @@ def fetch(r: Any) -> None:
         n, kept, found = s.n_far, 0, 0
         s.far_from = max(s.far_first, s.far_from) + s.far_length
         s.far_first = _NEVER
-        (oldest, lowest, earliest), (newest, highest, latest) = _ABOVE, _BELOW
-        is_late, before = False, 0
+        classes, earliest, latest = 0, _NEVER, 0
         for i in range(n):
             row = r.far[i]
             time, key = row.time, row.key
@@ -209,16 +186,12 @@ def fetch(r: Any) -> None:
             else:
                 moved = r.gathered[found]
                 moved.time, moved.key = time, key
-                serial, order = (key & _SERIALS) >> NUMBER, key >> CLASS
-                is_late, before = is_late or serial < before, serial
-                oldest, newest = min(oldest, serial), max(newest, serial)
-                lowest, highest = min(lowest, order), max(highest, order)
+                classes |= 1 << (key >> CLASS)
                 earliest, latest = min(earliest, time), max(latest, time)
                 found += 1
         s.n_far = kept
         s.first_near, s.n_near = FRONT, found
-        # Most often they lie in the order in which they came.
-        arrange(r, found, (oldest, lowest, earliest), (newest if is_late else oldest, highest, latest))
+        arrange(r, found, earliest, latest, classes)
         pushed = s.serial - s.far_serial
         s.far_serial = s.serial
         if 4 * pushed < n:
@@ -229,11 +202,11 @@ def fetch(r: Any) -> None:
 
 
 @_njit
-def arrange(r: Any, n: int, least: Any, most: Any) -> None:
-    """Put entries that were gathered into `near`, by time and key.
+def arrange(r: Any, n: int, earliest: int, latest: int, classes: int) -> None:
+    """Put entries that were gathered into `near`, by time and key; they came in the order of their serials.
 
-    `least` and `most` are the bounds of what they differ in: when they came, class and time. Many are sorted digit by
-    digit, the least first, since each pass keeps the order of what is equal in it.
+    `classes` has a bit for each class that there is. Many are sorted digit by digit, the least first, since each pass
+    keeps the order of what is equal in it.
     """
     near = rows_from(r.near, FRONT)
     if n <= FEW:
@@ -251,15 +224,12 @@ def arrange(r: Any, n: int, least: Any, most: Any) -> None:
             moved.time, moved.key = time, key
         return
     source, target, is_near = rows_from(r.gathered, 0), near, False
-    part, shift = 0, 0
-    while part < _PARTS:
-        if (most[part] - least[part]) >> shift == 0:
-            part, shift = part + 1, 0
-            continue
+    shift = -1 if classes & (classes - 1) else 0
+    while shift < 0 or (latest - earliest) >> shift > 0:
         for digit in range(DIGIT):
             r.counts[digit] = 0
         for k in range(n):
-            r.counts[digit_of(source[k], part, least[part], shift)] += 1
+            r.counts[digit_of(source[k], shift, earliest)] += 1
         end = 0
         for digit in range(DIGIT):
             count = r.counts[digit]
@@ -267,37 +237,26 @@ def arrange(r: Any, n: int, least: Any, most: Any) -> None:
             end += count
         for k in range(n):
             row = source[k]
-            digit = digit_of(row, part, least[part], shift)
+            digit = digit_of(row, shift, earliest)
             moved = target[r.counts[digit]]
             moved.time, moved.key = row.time, row.key
             r.counts[digit] += 1
         source, target, is_near = target, source, not is_near
-        shift += 8
+        shift = 0 if shift < 0 else shift + 8
     if not is_near:
         copy_rows(near, 0, r.gathered, 0, n)
 
 
 @_njit
-def digit_of(row: Any, part: int, least: int, shift: int) -> Any:
-    """A digit of how much more than the least an entry has of a part: of when it came, of its class, or of its time."""
-    value = row.time
-    if part == 0:
-        value = (row.key & _SERIALS) >> NUMBER
-    elif part == 1:
-        value = row.key >> CLASS
-    return ((value - least) >> shift) & (DIGIT - 1)
+def digit_of(row: Any, shift: int, earliest: int) -> Any:
+    """A digit of the time of an entry, or below all of them its class."""
+    return row.key >> CLASS if shift < 0 else ((row.time - earliest) >> shift) & (DIGIT - 1)
 
 
 @_njit
 def n_due(s: Any) -> Any:
-    """How many entries are due."""
+    """How many entries there are."""
     return s.n_soon + s.n_heap + s.n_near + s.n_far
-
-
-@_njit
-def n_entries(s: Any) -> Any:
-    """How many entries there are, also of timers that need not be among those that are due yet."""
-    return n_due(s) + s.n_parked
 
 
 @_njit
@@ -317,12 +276,6 @@ def is_old(r: Any) -> Any:
     """Whether there is something due first that was put in some time ago: nobody has looked at whose it is since."""
     s = r.state[0]
     return s.first_from != NOWHERE and s.serial - ((s.first_key & _SERIALS) >> NUMBER) > LATELY
-
-
-@_njit
-def number_of(key: int) -> Any:
-    """The number of an entry."""
-    return key & _NUMBERS
 
 
 @_njit

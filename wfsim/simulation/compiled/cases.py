@@ -7,11 +7,10 @@ from typing import Any
 from wfsim.semantics.codes import NONE
 from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import give_back, set_up
-from wfsim.simulation.compiled.calendar import free, number_of, put, void
+from wfsim.simulation.compiled.calendar import void
 
 _njit = njit(nogil=True, error_model="numpy")
 
-NOT_YET = 2**63 - 1
 NEVER, AT_THE_END, ALWAYS = range(3)
 """When Python is told what a step of an instance means for others."""
 
@@ -60,7 +59,6 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
     case.first_attempt = NONE
     case.first_track = NONE
     case.first_clock = NONE
-    case.n_parked = 0
     for region in range(k.members[case.member].n_regions):
         stay = r.stays[case.stays + region]
         stay.entered = NONE
@@ -86,62 +84,11 @@ def take_clock(r: Any, case: Any, which: int) -> Any:
 
 @_njit
 def drop_timer(r: Any, case: Any, which: int) -> None:
-    """Nothing will come of a timer, if it has an entry."""
+    """The entry of a timer, if it has one, is void."""
     number = r.timers[case.timers + which]
     if number >= 0:
-        withdraw(r, case, number)
-        r.timers[case.timers + which] = NONE
-
-
-@_njit
-def withdraw(r: Any, case: Any, number: int) -> None:
-    """Nothing will come of the entry of a timer."""
-    if r.entries[number].d:
-        case.n_parked -= 1
-        r.state[0].n_parked -= 1
-        free(r, number)
-    else:
         void(r, number)
-
-
-@_njit
-def park(r: Any, case: Any, time: int, key: int) -> Any:
-    """Note a timer, whose entry has been noted as one, until `place_timers`; returns the number of its entry."""
-    number = number_of(key)
-    row = r.parked[number]
-    row.time, row.key = time, key
-    case.next_timer = min(case.next_timer, time) if case.n_parked else time
-    case.n_parked += 1
-    r.state[0].n_parked += 1
-    return number
-
-
-@_njit
-def place_timers(k: Any, r: Any, case: Any, until: int) -> None:
-    """Let the timers of a case be due that are so until some time: nothing else of it is known to be due before."""
-    if case.n_parked == 0 or case.next_timer > until:
-        return
-    case.next_timer = NOT_YET
-    for timer in range(case.timers, case.timers + k.members[case.member].n_timers):
-        if r.timers[timer] >= 0:
-            place(r, case, r.timers[timer], until)
-    number = case.first_clock
-    while number >= 0:
-        place(r, case, number, until)
-        number = r.entries[number].c
-
-
-@_njit
-def place(r: Any, case: Any, number: int, until: int) -> None:
-    """The same of one timer."""
-    entry, row = r.entries[number], r.parked[number]
-    if entry.d and row.time <= until:
-        entry.d = 0
-        case.n_parked -= 1
-        r.state[0].n_parked -= 1
-        put(r, row.time, row.key)
-    elif entry.d:
-        case.next_timer = min(case.next_timer, row.time)
+        r.timers[case.timers + which] = NONE
 
 
 @_njit
@@ -212,7 +159,6 @@ def leave(k: Any, r: Any, slot: int) -> None:
         drop_timer(r, case, timer)
     number = case.first_clock
     while number >= 0:
-        after = r.entries[number].c
-        withdraw(r, case, number)
-        number = after
+        void(r, number)
+        number = r.entries[number].c
     vacate(r, slot)

@@ -50,24 +50,19 @@ from wfsim.simulation.compiled.calendar import (
     first,
     is_old,
     n_due,
-    n_entries,
-    note,
     pop,
     push,
+    void,
 )
 from wfsim.simulation.compiled.cases import (
     ALWAYS,
     NEVER,
-    NOT_YET,
     begin_case,
     drop_timer,
     free_slot,
     leave,
-    park,
-    place_timers,
     take_clock,
     vacate,
-    withdraw,
 )
 from wfsim.simulation.compiled.crews import begin_workers
 from wfsim.simulation.compiled.draws import fill_value, unique_of
@@ -271,8 +266,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
         if kind == SET_TIMER:
             head = k.p[case.first_row]
             order = _WORKFLOW_TIMER if effect.timer == head.first_timer else _TIMER
-            key = note(r, order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 1))
-            number = park(r, case, noticed(k, effect.due), key)
+            number = push(r, noticed(k, effect.due), order, DUE, slot, case.epoch, (effect.timer, effect.id, NONE, 0))
             if effect.timer < head.first_clock:
                 drop_timer(r, case, effect.timer - head.first_timer)
                 r.timers[case.timers + effect.timer - head.first_timer] = number
@@ -286,7 +280,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             else:
                 number = take_clock(r, case, effect.id)
                 if number >= 0:
-                    withdraw(r, case, number)
+                    void(r, number)
         elif kind == START_ATTEMPT:
             request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
         elif kind == CANCEL_ATTEMPT:
@@ -440,7 +434,7 @@ def take(k: Any, r: Any) -> Any:
     if due(r) > s.shifts_until:
         s.wanted = due(r)
         return SHIFTS
-    if coming.what == OPENS and n_entries(s) + 8 > s.heap_room:
+    if coming.what == OPENS and n_due(s) + 8 > s.heap_room:
         return TABLES
     if coming.what == ARRIVES:
         if given.n_uniques > 0 and coming.a >= s.uniques_end:
@@ -486,7 +480,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
     s.sure = 0
-    if n_entries(s) + s.n_posted + 8 > s.heap_room:
+    if n_due(s) + s.n_posted + 8 > s.heap_room:
         return TABLES
     take_posted(r)
     if s.linked != s.key_places:
@@ -572,7 +566,6 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             if given.n_keeping > 0:
                 settle(k, r, slot)
             s.effect = 0
-            s.looks = NOT_YET
             s.phase = EFFECTS
         if s.phase == EFFECTS:
             why = carry_out(k, r, o, slot)
@@ -585,8 +578,6 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             s.phase = TAKE
             if not react(k, r, o, slot):
                 return GIVEN_UP
-            if case.open:
-                place_timers(k, r, case, s.looks)
 
 
 def simulate(known: Any, run: Any, o: Any) -> Any:

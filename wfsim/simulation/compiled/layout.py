@@ -37,8 +37,7 @@ def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str =
 ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN, CHILD_ENDS, STOPS = range(11)
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
-event, plan; of `DUE` a and b are timer and id, of a clock c is the next one of its case, and d
-whether it is only noted yet; of `TOLD` a is the ticket
+event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
 under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a to c are activity, attempt, and its row
 among all programs; of `CHILD_ENDS` a to d are the activation that started the child, its status and outcome, and the
 handle of its result or -1; of `STOPS` a is the command. Of what is `VOID` nothing comes."""
@@ -120,7 +119,7 @@ other.
 
 STATE = _record(
     "now serial first_from first_time first_key first_soon n_soon n_heap first_near n_near n_far far_from far_first "
-    "far_length far_serial n_live n_parked looks n_arrived "
+    "far_length far_serial n_live n_arrived "
     "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots w_end stays_end "
     "timers_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
@@ -140,10 +139,9 @@ has the key of an instance that is refused, or -1 if it is no key. Keys are foun
 so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and `n_together` are still to
 come at the last. What is due first is found by `first_time` and `first_key`; `first_from` says where it lies
 (`compiled.calendar`). What is due later than `far_from` lies far, the first of it is due at `far_first`; the next limit
-lies `far_length` later. Of timers `n_parked` are only noted, and the case of a step `looks` at its own when another
-step of it is due, as far as that is known. What is due after `shifts_until` needs later shifts, from when it is due
-(`wanted`) on. So many happenings may follow as the case of a step lets workers go: `releases`. No block has more than
-`most_words`, and for as many steps as one is `sure` of no table is too small."""
+lies `far_length` later. What is due after `shifts_until` needs later shifts, from when it is due (`wanted`) on. So many
+happenings may follow as the case of a step lets workers go: `releases`. No block has more than `most_words`, and for as
+many steps as one is `sure` of no table is too small."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -152,16 +150,15 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 """What is due. What a to d mean depends on `what`."""
 
 CASE = _record(
-    "key started seq steps key_whole next_timer",
+    "key started seq steps key_whole",
     "number epoch first_attempt first_track first_clock path next open member first_row w block size used n_works "
-    "n_spare n_parked listed stays timers watched name parent parent_name activation born_by depth family first_child "
-    "before after key_tag key_next",
+    "n_spare listed stays timers watched name parent parent_name activation born_by depth family first_child before "
+    "after key_tag key_next",
     unit=LINE_BYTES,
 )
 """An instance in its slot, whose first two lines of the cache have what each step asks; `epoch` tells it from those
 that were there before. Its stays and the
-numbers of the entries of its timers begin at `stays` and `timers`. Of these `n_parked` are only noted, and none of them
-is due before `next_timer`. What all have lies from `w` on in `words`, the rest
+numbers of the entries of its timers begin at `stays` and `timers`. What all have lies from `w` on in `words`, the rest
 in a block of a `size` (`compiled.areas`), from `block` on, or else that is -1: of its words so many are `used`,
 `n_works` works are open and `n_spare` rows in use, and `listed` says whether these are in lists.
 `watched` says when Python is told what a step of it means for others.
@@ -275,7 +272,6 @@ class Run(NamedTuple):
     counts: Annotated[Any, WHOLE]
     soon: Annotated[Any, WHOLE]
     entries: Annotated[Any, HAPPENING]
-    parked: Annotated[Any, HEAP]
     cases: Annotated[Any, CASE]
     free: Annotated[Any, WHOLE]
     posted: Annotated[Any, POSTED]

@@ -83,7 +83,6 @@ class Memory:
                 "counts": zeros(calendar.DIGIT, np.int64),
                 "soon": zeros(ENTRIES, np.int64),
                 "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
-                "parked": zeros(ENTRIES, layout.HEAP),
                 "cases": zeros(SLOTS, layout.CASE),
                 "free": np.full(len(known.members), NONE, np.int64),
                 "posted": zeros(64, layout.POSTED),
@@ -281,8 +280,8 @@ class Memory:
         run, state, tally = self.run, self.state, self.outputs.tally[0]
         n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
         more: dict[str, Any] = {}
-        n_entries = self.n_due + int(state["n_parked"])
-        while n_entries + n_more > len(more.get("entries", run.entries)):
+        n_due = self.n_due
+        while n_due + n_more > len(more.get("entries", run.entries)):
             heap, entries = more.get("heap", run.heap), more.get("entries", run.entries)
             n = len(entries)
             if 2 * n > calendar.MOST_ENTRIES:
@@ -298,7 +297,6 @@ class Memory:
             soon = np.roll(more.get("soon", run.soon), -int(state["first_soon"]))
             more["soon"], state["first_soon"] = _longer(soon), 0
             more["entries"] = _longer(entries)
-            more["parked"] = _longer(more.get("parked", run.parked))
             _free(more["entries"][n:], n)
             more["entries"]["next"][-1] = state["free_entry"]
             state["free_entry"] = n

@@ -6,7 +6,7 @@ from typing import Any
 
 from wfsim.semantics.later import njit
 from wfsim.simulation.compiled.areas import has_block
-from wfsim.simulation.compiled.calendar import n_entries
+from wfsim.simulation.compiled.calendar import n_due
 from wfsim.simulation.compiled.kept import n_kept
 from wfsim.simulation.compiled.returns import DONE, FLUSH, SLOTS, TABLES
 
@@ -38,7 +38,7 @@ def look_for_room(k: Any, r: Any, o: Any, more: int) -> Any:
     log = min(log, s.case_room - s.n_cases - 1)
     if log < 0:
         return FLUSH
-    tables = min(s.heap_room - n_entries(s), s.attempt_room - s.n_attempts, s.track_room - s.n_tracks) - more
+    tables = min(s.heap_room - n_due(s), s.attempt_room - s.n_attempts, s.track_room - s.n_tracks) - more
     tables = min(tables, s.path_room - s.n_paths - more, s.after_room - s.end_after - tally.effects)
     tables = min(tables, s.family_room - s.n_families - 1)
     if k.settings[0].n_shared > 0:
