@@ -18,7 +18,7 @@ class Background:
     """Carries out tasks in the order in which they came; what is begun goes on beside those before.
 
     The first error ends it: whatever comes after is dropped, and the error comes back to the caller at his next call.
-    First in the order of the tasks, so that all before it are carried out.
+    It is the first in the order of the tasks, so all before it are carried out.
 
     Parameters
     ----------

@@ -400,15 +400,15 @@ class HistoryWriter:
 
     def _write(self, cases: Cases, numbers: Mapping[int, int]) -> None:
         """Write cases, in the order of their lasting numbers, with their records."""
-        first, last = (numbers.get(case, case) for case in cases.case[[0, -1]].tolist())
         fresh = sorted(set(cases.path.tolist()) - self._written_paths)
         self._written_paths.update(fresh)
         rows = case_rows(self._last_run, cases, self._named, numbers, self._paths)
         variants = variant_rows(fresh, self._paths)
-        self._to_file(partial(self._write_piece, rows, variants, self._last_run, first, last, self._edges))
+        self._to_file(partial(self._write_piece, rows, variants, self._edges))
 
-    def _write_piece(self, cases: pa.Table, variants: pa.Table, run: int, first: int, last: int, edges: Edges) -> None:
-        records = self._held.take(run, first, last)
+    def _write_piece(self, cases: pa.Table, variants: pa.Table, edges: Edges) -> None:
+        places = cases["run"][0], cases["case"][0], cases["case"][-1]
+        records = self._held.take(*(place.as_py() for place in places))
         told = None if records is None else recorded(records, edges)
         piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
         self._writing.begin(partial(self._file.insert, piece))
