@@ -82,18 +82,20 @@ class Background:
             with self._taking:
                 task, turn = self._tasks.get(), self._n_taken
                 self._n_taken += task is not None
+                # Looked at in their order: what is begun comes behind others that are, too.
+                is_begun = not self._is_over
             if task is None:
                 return
-            self._carry_out(task, turn)
+            self._carry_out(task if is_begun else None, turn)
             # Until another task is begun, this one is not to hold what it has.
             task = None
             self._room.release()
             self._tasks.task_done()
 
-    def _carry_out(self, task: Begun, turn: int) -> None:
+    def _carry_out(self, task: Begun | None, turn: int) -> None:
         end: Task | None = None
         error: BaseException | None = None
-        if not self._is_over:
+        if task is not None:
             try:
                 end = task()
             except BaseException as caught:

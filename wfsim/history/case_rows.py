@@ -59,7 +59,7 @@ class Cases:
         both = Cases(**{name: np.concatenate([column, vars(others)[name]]) for name, column in vars(self).items()})
         return both.at(np.argsort(both.case, kind="stable"))
 
-    def pieces(self, most: int) -> Iterator[slice]:
+    def portions(self, most: int) -> Iterator[slice]:
         """Cases in this order that have so many records together, or one that has more."""
         import numpy as np
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-MOST = 5 * 2**27
+MOST = 4 * 2**27
 """Bytes that rows may take in memory."""
 
 
@@ -86,9 +87,13 @@ class Table:
 
 
 class Held:
-    """Records by run, in the order in which they came; whole cases are taken out, sorted."""
+    """Records by run, in the order in which they came; those of whole cases are given out, sorted.
+
+    One thread may add while another one takes what lies before.
+    """
 
     def __init__(self) -> None:
+        self._turn = threading.Lock()
         self._parts: dict[int, list[Part]] = {}
         self._folder: str | None = None
         self._n_files = 0
@@ -104,10 +109,11 @@ class Held:
         OSError
             If they are too many for memory, and the folder for temporary files is full.
         """
-        self._parts.setdefault(run, []).append(part)
-        if sum(part.n_bytes for parts in self._parts.values() for part in parts) > MOST:
-            for parts in self._parts.values():
-                parts[:] = [part.in_file(self._new_file()) if part.n_bytes else part for part in parts]
+        with self._turn:
+            self._parts.setdefault(run, []).append(part)
+            if sum(part.n_bytes for parts in self._parts.values() for part in parts) > MOST:
+                for parts in self._parts.values():
+                    parts[:] = [part.in_file(self._new_file()) if part.n_bytes else part for part in parts]
 
     def renumber(self, run: int, numbers: Mapping[int, int]) -> None:
         """Give cases of a run other numbers; from then on they are taken under these."""
@@ -115,33 +121,38 @@ class Held:
 
         old = np.array(sorted(numbers), np.int32)
         new = np.array([numbers[case] for case in old.tolist()], np.int32)
-        parts = self._parts.get(run, [])
-        for k, part in enumerate(parts):
-            cases = part.cases.copy()
-            of = np.flatnonzero(np.isin(cases, old))
-            cases[of] = new[np.searchsorted(old, cases[of])]
-            parts[k] = part.renumbered(cases)
+        with self._turn:
+            parts = self._parts.get(run, [])
+            for k, part in enumerate(parts):
+                cases = part.cases.copy()
+                of = np.flatnonzero(np.isin(cases, old))
+                cases[of] = new[np.searchsorted(old, cases[of])]
+                parts[k] = part.renumbered(cases)
 
-    def take(self, run: int, first: int, last: int) -> pa.Table | None:
+    def records(self, run: int, first: int, last: int) -> pa.Table | None:
         """The records of the cases `first` to `last`, by (case, seq), with `is_last`; `None` if there are none.
 
-        Cases are taken in the order of their numbers, so that none up to `last` is held any more. The last record of a
-        case is the last that is here: at log levels below `full` the case may have others.
+        The last record of a case is the last that is here: at log levels below `full` the case may have others.
         """
         import numpy as np
 
-        taken: list[Part] = []
-        parts = self._parts.get(run, [])
-        for part in parts:
-            begin, end = np.searchsorted(part.cases, [first, last + 1]).tolist()
-            if begin < end:
-                taken.append(part.between(begin, end))
-        parts[:] = [part for part in parts if part.cases[-1] > last]
-        if not taken:
+        found: list[Part] = []
+        with self._turn:
+            for part in self._parts.get(run, []):
+                begin, end = np.searchsorted(part.cases, [first, last + 1]).tolist()
+                if begin < end:
+                    found.append(part.between(begin, end))
+        if not found:
             return None
-        whole = taken[0].records(taken[1:])
+        whole = found[0].records(found[1:])
         is_last = np.append(np.diff(arrow.column_in_numpy(whole["case"])) != 0, True)
         return whole.append_column("is_last", arrow.numbers(is_last))
+
+    def drop(self, run: int, last: int) -> None:
+        """Nobody asks for the cases up to this one any more."""
+        with self._turn:
+            parts = self._parts.get(run, [])
+            parts[:] = [part for part in parts if part.cases[-1] > last]
 
     def clear(self) -> None:
         """Drop everything, files too."""

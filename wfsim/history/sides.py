@@ -5,7 +5,6 @@ In memory, where the records have just been made, this takes a quarter of the ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfsim.semantics.codes import (
@@ -50,28 +49,15 @@ _WHOLE = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """Rows of `records`, `stay_rows` and `attempt_rows` of whole cases, in their order.
+def sides_of(rows: Rows, edges: Edges) -> dict[str, pa.Table]:
+    """Rows of `stay_rows` and `attempt_rows` that follow from records of whole cases of one run, by (case, seq).
 
-    A column that is not there is null in all of them.
+    `edges` are those of the run, of which there may be more then. A column that is not there is null in all rows.
     """
-
-    records: pa.Table
-    stays: pa.Table
-    attempts: pa.Table
+    return {"stay_rows": _stays(rows, edges), "attempt_rows": _attempts(rows)}
 
 
-def recorded(records: pa.Table, edges: Edges) -> Recorded:
-    """Records of whole cases of one run, which come by (case, seq), with the stays and attempts that they tell of.
-
-    `edges` are those of the run, of which there may be more then.
-    """
-    rows = _Rows(records)
-    return Recorded(records, _stays(rows, edges), _attempts(rows, records["source"]))
-
-
-def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
+def ended(cases: pa.Table, rows: Rows | None) -> pa.Table:
     """Cases of one run, by their numbers, with the columns `side_tables.CASE_ENDS`, which follow from their records.
 
     A case that was retried closes more than once: its last change of status counts.
@@ -80,15 +66,16 @@ def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
 
     last_time = arrow.column_in_numpy(cases["started"]).copy()
     found = {name: np.full(len(cases), NONE, np.int64) for name in ("time", "status", "outcome", "state")}
-    if records is not None:
-        rows = _Rows(records)
-        place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases)
-        last_time[place[rows.is_last]] = rows["time"][rows.is_last]
+    if rows is not None:
+        ends = np.flatnonzero(rows.is_last)
+        place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases[ends])
+        last_time[place] = rows["time"][ends]
         changes = np.flatnonzero(rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED))
         final = changes[np.append(np.diff(rows.cases[changes]) != 0, True)[: len(changes)]]
         closed = final[rows["kind"][final] == R_INSTANCE_CLOSED]
+        place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases[closed])
         for name, column in found.items():
-            column[place[closed]] = rows[name][closed]
+            column[place] = rows[name][closed]
     added = {
         "last_time": last_time,
         "closed": found["time"],
@@ -102,13 +89,14 @@ def ended(cases: pa.Table, records: pa.Table | None) -> pa.Table:
     return cases
 
 
-class _Rows:
+class Rows:
     """The columns of records that the rest follows from, with `NONE` for null, as they are asked for."""
 
     def __init__(self, records: pa.Table) -> None:
         import numpy as np
 
         self._records = records
+        self.source: pa.ChunkedArray = records["source"]
         self._columns: dict[str, NDArray[Any]] = {}
         self.run = arrow.column_in_numpy(records["run"])[:1]
         self.cases: NDArray[np.int32] = arrow.column_in_numpy(records["case"])
@@ -142,7 +130,7 @@ class _Rows:
         return pa.table(arrays | {name: arrow.numbers(column, column != NONE) for name, column in columns.items()})
 
 
-def _stays(rows: _Rows, edges: Edges) -> pa.Table:
+def _stays(rows: Rows, edges: Edges) -> pa.Table:
     """As `side_tables.stay_rows` has them."""
     import numpy as np
 
@@ -191,7 +179,7 @@ def _stays(rows: _Rows, edges: Edges) -> pa.Table:
     return rows.table(at[order], columns)
 
 
-def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
+def _attempts(rows: Rows) -> pa.Table:
     """As `side_tables.attempt_rows` has them."""
     import numpy as np
 
@@ -230,7 +218,7 @@ def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
     started = np.where(is_made, first(starts), NONE)
     ended = np.where(is_made, first(ends), NONE)
     failed = np.where(is_made, first(ends & (rows["error_type"] != NONE)), NONE)
-    worked = np.where(is_made, first(starts & arrow.known(source)), NONE)
+    worked = np.where(is_made, first(starts & arrow.known(rows.source)), NONE)
     columns = {
         "region": first_known("region"),
         "state": first_known("state"),
@@ -253,5 +241,5 @@ def _attempts(rows: _Rows, source: pa.ChunkedArray) -> pa.Table:
         import pyarrow as pa
 
         # Arrow would load all of its functions for that, which takes as long as simulating a thousand orders.
-        return table.append_column("worker", pa.nulls(len(at), source.type))
-    return table.append_column("worker", source.take(arrow.numbers(at, known)))
+        return table.append_column("worker", pa.nulls(len(at), rows.source.type))
+    return table.append_column("worker", rows.source.take(arrow.numbers(at, known)))

@@ -1,15 +1,17 @@
 """A history file made of pieces, which come sorted by (run, case, seq).
 
-Each piece is a transaction of its own, and the runs are called complete in the last one: whatever ends this early, a
+Some pieces together are a transaction, and the runs are called complete in the last one: whatever ends this early, a
 full disk or Ctrl-C, leaves a history of what was written until then, which says that it is incomplete.
 
-DuckDB inserts a piece with one thread for most of the time. So some are inserted at a time, each by a connection of its
-own; only what ends them, which gives their rows their place in the file, is done in their order.
+DuckDB reads the records of these pieces as one stream, from which each of its threads takes a row group to compress it
+while others are made. What follows from records is a few rows for each piece, and is inserted once, behind all of them:
+less than a row group goes through DuckDB's log and is written twice.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,29 +24,27 @@ from .codes import Codes, Names, store_names
 from .failures import roll_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
     import pyarrow as pa
 
     from .runs import Run
-    from .sides import Recorded
 
-_ROW_GROUP = 122_880
-PIECE = 2 * _ROW_GROUP
-"""Most records of a piece. Just as many as row groups of DuckDB hold: at the end it would merge smaller ones."""
+ROW_GROUP = 122_880
+"""Rows that DuckDB compresses together."""
+
+PIECE = 2 * ROW_GROUP
+"""Most records that are made at once where they are not made as DuckDB reads them."""
+
+AT_A_TIME = 2
+"""So many portions at most."""
+
+PORTION = 10 * ROW_GROUP
+"""Most records of a transaction. Just as many as row groups hold: at the end DuckDB would merge smaller ones."""
 
 Existing = Literal["replace", "append", "refuse"]
-
-INSERTED_AT_A_TIME = 2
-"""So many pieces at most: a further one takes 50 MB."""
-
-_RECORDED = """
-INSERT INTO records BY NAME FROM arrow_records;
-INSERT INTO stay_rows BY NAME FROM arrow_stays;
-INSERT INTO attempt_rows BY NAME FROM arrow_attempts;
-"""
 
 UNFINISHED = "The run is incomplete: it was not written to its end, since the disk was full or somebody interrupted it."
 
@@ -55,6 +55,12 @@ class Known:
 
     sizes: dict[str, int]
     last_run: int
+
+
+def even(n_records: int) -> int:
+    """Most records of a portion, for so many that come in no more portions than they must, none of which is small."""
+    groups, portions = -(-n_records // ROW_GROUP), max(1, -(-n_records // PORTION))
+    return max(1, -(-groups // portions)) * ROW_GROUP
 
 
 def look_at(into: Path | None, existing: Existing, source: str = "simulation") -> tuple[Codes, int]:
@@ -97,22 +103,34 @@ def look_at(into: Path | None, existing: Existing, source: str = "simulation") -
 
 @dataclass(frozen=True)
 class Piece:
-    """Some cases of a run, with all that belongs to them.
+    """Records, none if no record is kept of some cases, and rows of other tables, by the names of these."""
+
+    records: pa.Table | None
+    rest: Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Cases of a run, with all that belongs to them.
 
     Attributes
     ----------
-    cases, variants
-        Rows of these tables, sorted; `variants` are those that no piece has had.
-    recorded
-        Their records, and what follows from these; nothing if no record is kept of them.
+    pieces
+        Their records, row groups all but the last one, each made when DuckDB has room for it.
+    variants
+        Those that the file does not know.
     names
-        What the file does not know yet.
+        Gives, once all pieces are made, those that the file does not know.
+    before, is_read
+        Set once all pieces of the portion before are made, or of this one. So pieces are made in their order, while
+        the rest of those before is written.
     """
 
-    cases: pa.Table
+    pieces: Iterable[Piece]
     variants: pa.Table
-    recorded: Recorded | None
-    names: Names
+    names: Callable[[], Names]
+    before: threading.Event
+    is_read: threading.Event
 
 
 class SortedFile:
@@ -127,6 +145,8 @@ class SortedFile:
         self._known = known
         self._inserting: list[duckdb.DuckDBPyConnection] = []
         self._free: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
+        self._is_read = threading.Event()
+        self._is_read.set()
 
     def open(self) -> None:
         """Begin to write.
@@ -138,9 +158,7 @@ class SortedFile:
         """
         how = opening.NEW if self._known is None else ""
         self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
-        # Pages that a checkpoint frees are not used again while somebody else writes, and each checkpoint frees some.
-        self.con.execute("SET wal_autocheckpoint = '64MB'")
-        for _ in range(INSERTED_AT_A_TIME):
+        for _ in range(AT_A_TIME):
             con = self.con.cursor()
             con.execute("USE target")
             self._inserting.append(con)
@@ -159,29 +177,35 @@ class SortedFile:
             replace(run, complete=False).store(self.con)
             self.con.execute("INSERT INTO notes VALUES (?, ?)", [run.run, UNFINISHED])
 
-    def write(self, piece: Piece) -> None:
-        """Some cases with all that belongs to them."""
-        self.insert(piece)()
+    def write(self, portion: Portion) -> None:
+        """Cases with all that belongs to them, or none of it."""
+        self.insert(portion)()
 
-    def insert(self, piece: Piece) -> Callable[[], None]:
-        """Begin to write a piece; what is returned brings that to its end, after those before.
+    def portion(self, pieces: Iterable[Piece], variants: pa.Table, names: Callable[[], Names]) -> Portion:
+        """One that is written behind those that were made before."""
+        before, self._is_read = self._is_read, threading.Event()
+        return Portion(pieces, variants, names, before, self._is_read)
 
-        Safe to call from several threads, beside all other methods but `finish`. It waits while as many pieces are
+    def insert(self, portion: Portion) -> Callable[[], None]:
+        """Begin to write a portion; what is returned brings that to its end, after those before.
+
+        Safe to call from several threads, beside all other methods but `finish`. It waits while as many portions are
         begun as may be.
         """
-        con, told = self._free.get(), piece.recorded
-        con.execute("BEGIN")
-        with _seen(con, arrow_cases=piece.cases):
-            con.execute("INSERT INTO cases BY NAME FROM arrow_cases")
-        if told is not None:
-            records = _in_groups(_without_nulls(told.records))
-            with _seen(con, arrow_records=records, arrow_stays=told.stays, arrow_attempts=told.attempts):
-                con.execute(_RECORDED)
+        try:
+            con = self._free.get()
+            con.execute("BEGIN")
+            portion.before.wait()
+            records = _Records(portion.pieces, portion.is_read.set)
+            _insert_records(con, records)
+        finally:
+            portion.is_read.set()
+        _insert_rest(con, records.rest)
 
         def end() -> None:
             # If the process dies between the two there are names and variants that nobody has, which is no harm.
-            with self._whole(), _seen(self.con, arrow_variants=piece.variants):
-                store_names(self.con, piece.names)
+            with self._whole(), _seen(self.con, arrow_variants=portion.variants):
+                store_names(self.con, portion.names())
                 self._store_variants()
             con.execute("COMMIT")
             self._free.put(con)
@@ -211,7 +235,7 @@ class SortedFile:
         self.con.execute("CHECKPOINT target; USE memory; DETACH target")
 
     def let_go(self) -> None:
-        """Take back the pieces that were begun, and not brought to their end."""
+        """Take back the portions that were begun, and not brought to their end."""
         while self._inserting:
             self._inserting.pop().close()
 
@@ -238,13 +262,89 @@ class SortedFile:
         )
 
 
+def _insert_records(con: duckdb.DuckDBPyConnection, records: _Records) -> None:
+    import duckdb
+
+    for stream in records.streams():
+        with _seen(con, arrow_records=stream):
+            try:
+                con.execute("INSERT INTO records BY NAME FROM arrow_records")
+            except duckdb.Error:
+                # What fails while DuckDB reads comes out of it as a text.
+                if records.error is not None:
+                    raise records.error from None
+                raise
+
+
+def _insert_rest(con: duckdb.DuckDBPyConnection, rest: Mapping[str, Sequence[pa.Table]]) -> None:
+    import pyarrow as pa
+
+    for name, tables in rest.items():
+        with _seen(con, arrow_table=_in_groups(pa.concat_tables(tables))):
+            con.execute(f"INSERT INTO {name} BY NAME FROM arrow_table")
+
+
+class _Records:
+    """The records of pieces as streams, the batches of each with the same columns; pieces are made as these are read.
+
+    `read` is called once all are made.
+
+    Attributes
+    ----------
+    rest
+        What else belongs to the pieces that were made, by the name of its table.
+    error
+        What ended a stream while it was read.
+    """
+
+    def __init__(self, pieces: Iterable[Piece], read: Callable[[], None]) -> None:
+        self.rest: dict[str, list[pa.Table]] = {}
+        self.error: Exception | None = None
+        self._pieces = iter(pieces)
+        self._read = read
+        self._next = self._make()
+
+    def streams(self) -> Iterator[pa.RecordBatchReader]:
+        """One after another; each is read to its end before the next."""
+        import pyarrow as pa
+
+        while self._next is not None:
+            columns = _known_in(self._next)
+            yield pa.RecordBatchReader.from_batches(self._next.select(columns).schema, self._batches(columns))
+
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        try:
+            while self._next is not None and set(_known_in(self._next)) <= set(columns):
+                batches, self._next = _in_groups(self._next.select(columns)).to_batches(), None
+                while batches:
+                    yield batches.pop(0)
+                self._next = self._make()
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _make(self) -> pa.Table | None:
+        """The records of the next piece that has any."""
+        for piece in self._pieces:
+            for name, rows in piece.rest.items():
+                self.rest.setdefault(name, []).append(rows)
+            if piece.records is not None:
+                return piece.records
+        self._read()
+        return None
+
+
 @contextmanager
-def _seen(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[None]:
+def _seen(con: duckdb.DuckDBPyConnection, **tables: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
     """Tables that queries of a connection see under these names."""
     for name, table in tables.items():
         con.register(name, table)
     try:
         yield
+    except BaseException:
+        # Where a transaction has failed, nothing can be unregistered before it ends.
+        roll_back(con)
+        raise
     finally:
         for name in tables:
             con.unregister(name)
@@ -254,9 +354,9 @@ def _in_groups(table: pa.Table) -> pa.Table:
     """The rows in batches that are row groups: DuckDB would put those of others together once more."""
     import pyarrow as pa
 
-    return pa.Table.from_batches(table.combine_chunks().to_batches(_ROW_GROUP), table.schema)
+    return pa.Table.from_batches(table.combine_chunks().to_batches(ROW_GROUP), table.schema)
 
 
-def _without_nulls(table: pa.Table) -> pa.Table:
-    """Only the columns in which something is known: DuckDB is quick with a column that it is not given."""
-    return table.select([name for name in table.column_names if not len(table) or table[name].null_count < len(table)])
+def _known_in(table: pa.Table) -> list[str]:
+    """The columns in which something is known: DuckDB is quick with a column that it is not given."""
+    return [name for name in table.column_names if not len(table) or table[name].null_count < len(table)]

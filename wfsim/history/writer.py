@@ -36,8 +36,8 @@ from .logged import Logged, columns_of, follow
 from .numbering import PROVISIONAL, final_numbers
 from .paths import EMPTY, Paths
 from .runs import Origin, Run, workflows_of
-from .sides import ended, recorded
-from .sorting import Existing, Known, Piece, SortedFile, look_at
+from .sorting import Existing, Known, SortedFile, look_at
+from .taking import Taking
 from .totals import Totals
 from .tracker import CaseTrack, track_rows
 
@@ -123,7 +123,7 @@ class HistoryWriter:
     Notes
     -----
     Memory: one batch of 100,000 rows (about 25 MB), 40 bytes per case that the compiled calendar is done with, a few
-    hundred per case of the one in Python, and up to 640 MB of rows that are not written yet; more lie in temporary
+    hundred per case of the one in Python, and up to 512 MB of rows that are not written yet; more lie in temporary
     files. Speed: see docs/history.md.
     """
 
@@ -146,10 +146,9 @@ class HistoryWriter:
         self._con = opening.connect()
         self._file = SortedFile(self._con, self._target(), self._known)
         self._held = Held()
-        # The first makes columns of rows and puts them in order, for the second one, which writes.
-        # A piece on its way takes 50 MB, so none waits beside the one that is made and those that are inserted.
+        # The first puts rows in order as they come; the second makes columns of whole cases, and writes them.
         self._rows = Background("wfsim rows", 1)
-        self._writing = Background("wfsim history", 0, sorting.INSERTED_AT_A_TIME)
+        self._writing = Background("wfsim history", 0, sorting.AT_A_TIME)
         # What is to be done to the file once it is begun; an older one is left alone until the end.
         self._later: list[Task] | None = []
         self._complete: list[int] = []
@@ -291,6 +290,8 @@ class HistoryWriter:
         `workflows` are those of the run, by the numbers that the chunk has for them. The chunk's arrays are the
         writer's from then on; it says so to the simulation (true).
         """
+        if self._known is None and len(chunk.log) >= sorting.ROW_GROUP:
+            self._begin_file()
         follow(chunk, workflows, self._nodes, self._paths)
         members = [self._member(simulated.program) for simulated in workflows]
         self._do(partial(self._take_logged, chunk, _Family(self._last_run, workflows, members, self._nodes)))
@@ -316,14 +317,14 @@ class HistoryWriter:
         if self._known is None:
             follow_first = self._done.case == np.arange(self._first, self._first + len(self._done))
             n = int(np.argmin(np.append(follow_first, False)))
-            pieces = list(self._done.at(slice(n)).pieces(sorting.PIECE))
+            portions = list(self._done.at(slice(n)).portions(sorting.PORTION))
             # To the last one further cases may belong.
-            for piece in pieces[:-1]:
+            for portion in portions[:-1]:
                 self._begin_file()
-                self._write(self._done.at(piece), {})
-            if pieces[:-1]:
-                self._first += pieces[-1].start
-                self._done = self._done.at(slice(pieces[-1].start, None))
+                self._write(self._done.at(portion), {})
+            if portions[:-1]:
+                self._first += portions[-1].start
+                self._done = self._done.at(slice(portions[-1].start, None))
 
     def _name(self, case: int, external_id: str | None, parent: tuple[int, int] | None) -> None:
         if external_id is not None:
@@ -389,8 +390,8 @@ class HistoryWriter:
             self._to_file(partial(self._held.renumber, self._last_run, numbers))
             lasting = [numbers.get(case, case) for case in rest.case.tolist()]
             rest = rest.at(np.argsort(lasting))
-        for piece in rest.pieces(sorting.PIECE):
-            self._write(rest.at(piece), numbers)
+        for portion in rest.portions(sorting.even(int(rest.version.sum()))):
+            self._write(rest.at(portion), numbers)
         for member in self._members.values():
             if member.totals is not None:
                 store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
@@ -403,15 +404,10 @@ class HistoryWriter:
         fresh = sorted(set(cases.path.tolist()) - self._written_paths)
         self._written_paths.update(fresh)
         rows = case_rows(self._last_run, cases, self._named, numbers, self._paths)
+        taking = Taking(self._held, self._last_run, rows, self._edges)
         variants = variant_rows(fresh, self._paths)
-        self._to_file(partial(self._write_piece, rows, variants, self._edges))
-
-    def _write_piece(self, cases: pa.Table, variants: pa.Table, edges: Edges) -> None:
-        places = cases["run"][0], cases["case"][0], cases["case"][-1]
-        records = self._held.take(*(place.as_py() for place in places))
-        told = None if records is None else recorded(records, edges)
-        piece = Piece(ended(cases, records), variants, told, self._codes.hand_over())
-        self._writing.begin(partial(self._file.insert, piece))
+        portion = self._file.portion(taking.pieces(), variants, self._codes.hand_over)
+        self._to_file(partial(self._writing.begin, partial(self._file.insert, portion)))
 
     # --- the file --------------------------------------------------------------------------------
 

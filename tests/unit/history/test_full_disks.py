@@ -103,7 +103,7 @@ def test_a_failure_that_ends_the_transaction_is_told_as_it_is(tmp_path: Path, mo
 def test_a_simulation_onto_a_full_disk_leaves_an_incomplete_history_that_can_be_read(tmp_path: Path) -> None:
     code = """
 from wfsim.history import sorting
-sorting.PIECE = 1_000
+sorting.PORTION = 1_000
 fill(1_000_000)
 try:
     wf.simulate(wf.example_order, cases=1_000, into=sys.argv[1])
@@ -128,17 +128,18 @@ except HistoryError as error:
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the third piece is written."""
-    pieces = []
+    """Ctrl-C while the third portion is written."""
+    portions = []
     insert = sorting.SortedFile.insert
 
-    def some(*arguments: Any) -> Any:
-        pieces.append(arguments)
-        if len(pieces) == 3:
+    def some(self: sorting.SortedFile, portion: sorting.Portion) -> Any:
+        portions.append(portion)
+        if len(portions) == 3:
+            portion.is_read.set()
             raise KeyboardInterrupt
-        return insert(*arguments)
+        return insert(self, portion)
 
-    monkeypatch.setattr(sorting, "PIECE", 200)
+    monkeypatch.setattr(sorting, "PORTION", 200)
     monkeypatch.setattr(sorting.SortedFile, "insert", some)
 
 

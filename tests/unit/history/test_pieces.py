@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 import wfsim as wf
+from tests.sides import check_sides
 from wfsim.errors import HistoryError
-from wfsim.history import held, sorting
+from wfsim.history import held, schema, side_tables, sorting, taking
 from wfsim.history.background import Background, Task
 from wfsim.history.history import History, open_history
+from wfsim.history.replay import replay_all
+from wfsim.history.sides import sides_of
 from wfsim.history.sorting import SortedFile
 from wfsim.history.store import Store
 from wfsim.history.writer import HistoryWriter
@@ -35,12 +41,13 @@ def simulate(into: Path | None = None, **options: Any) -> History:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks and pieces so small that there are many."""
+    """Chunks, row groups and transactions so small that there are many."""
     init = run.CompiledSimulation.__init__
     monkeypatch.setattr(
         run.CompiledSimulation, "__init__", lambda self, *given, **named: init(self, *given, **named, chunk=1_000)
     )
-    monkeypatch.setattr(sorting, "PIECE", 500)
+    monkeypatch.setattr(sorting, "ROW_GROUP", 200)
+    monkeypatch.setattr(sorting, "PORTION", 500)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ def test_closed_cases_are_written_while_others_go_on(
     insert, finish = SortedFile.insert, HistoryWriter.finish
 
     def inserts(self: SortedFile, *given: Any) -> Task:
-        happened.append("piece")
+        happened.append("portion")
         assert threading.current_thread() is not main
         return insert(self, *given)
 
@@ -88,6 +95,86 @@ def test_closed_cases_are_written_while_others_go_on(
     assert [file.name for file in tmp_path.iterdir()] == ["h.duckdb"]
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("rows", [20, 100, 500])
+def test_pieces_are_row_groups_whatever_cases_they_cut(
+    rows: int, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "ROW_GROUP", rows)
+    made: list[list[int]] = []
+
+    class Told(sorting._Records):
+        def __init__(self, *given: Any) -> None:
+            made.append([])
+            super().__init__(*given)
+
+        def _make(self) -> Any:
+            records = super()._make()
+            if records is not None:
+                made[-1].append(len(records))
+            return records
+
+    monkeypatch.setattr(sorting, "_Records", Told)
+    with simulate(tmp_path / "h.duckdb") as history:
+        assert history.digest == whole
+        stored = history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
+        assert stored == sorted(stored)
+        check_sides(history)
+    assert len(made) > 5
+    assert all(n == rows for portion in made for n in portion[:-1])
+    assert all(0 < portion[-1] <= rows for portion in made)
+    assert sum(map(sum, made)) == len(stored)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("log", ["transitions", "aggregates"])
+def test_cases_of_which_not_all_records_are_kept_come_in_pieces_too(
+    log: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    def told(name: str) -> tuple[str, pd.DataFrame, pd.DataFrame]:
+        with simulate(tmp_path / name, log=log) as history:
+            return history.digest, history.sql("FROM dfg").df(), history.sql("FROM durations").df()
+
+    small = told("small.duckdb")
+    request.getfixturevalue("monkeypatch").undo()
+    whole = told("whole.duckdb")
+    assert small[0] == whole[0]
+    for found, expected in zip(small[1:], whole[1:]):
+        pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_fails_while_duckdb_reads_comes_back_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(range(100))
+
+    def fails(*given: Any) -> Any:
+        if next(made) == 5:
+            raise ZeroDivisionError("of its own")
+        return sides_of(*given)
+
+    monkeypatch.setattr(taking, "sides_of", fails)
+    with pytest.raises(ZeroDivisionError, match="of its own"):
+        simulate(tmp_path / "h.duckdb")
+    with open_history(tmp_path / "h.duckdb") as history:
+        assert not history.complete
+        assert 0 < len(history.cases()) < 400
+        assert replay_all(history)
+
+
+def test_columns_are_compressed_as_they_are_declared(tmp_path: Path) -> None:
+    columns = (*schema.RECORD_COLUMNS, *side_tables.STAY_COLUMNS, *side_tables.ATTEMPT_COLUMNS)
+    assert set(schema._COMPRESSED) <= {name.strip('"') for name, _ in columns}
+    with simulate(tmp_path / "h.duckdb") as history:
+        stored = history.con.sql(
+            "SELECT DISTINCT column_name, lower(compression) FROM pragma_storage_info('history.main.records') "
+            "WHERE segment_type <> 'VALIDITY'"
+        ).fetchall()
+    # What is the same in all rows is not compressed in any way.
+    found = {name: how for name, how in stored if name in schema._COMPRESSED and how != "constant"}
+    assert len(found) > 20
+    assert found == {name: schema._COMPRESSED[name] for name in found}
+
+
 def family() -> History:
     scenario = "models/loan_application.scenario.yaml"
     return wf.simulate(
@@ -99,20 +186,19 @@ def test_children_are_numbered_behind_parents_that_were_written_before(request: 
     with family() as history:
         told = history.digest
     request.getfixturevalue("small")
-    written, n_pieces, insert = [], 0, SortedFile.insert
+    written: list[int] = []
+    n_pieces, make = 0, sorting._Records._make
 
-    def inserts(self: SortedFile, piece: sorting.Piece) -> Task:
-        end = insert(self, piece)
+    def makes(self: sorting._Records) -> Any:
+        nonlocal n_pieces
+        n_pieces += 1
+        before = self.rest.get("cases", [])[:]
+        made = make(self)
+        for cases in self.rest["cases"][len(before) :]:
+            written.extend(cases["case"].to_pylist())
+        return made
 
-        def ends() -> None:
-            nonlocal n_pieces
-            n_pieces += 1
-            written.extend(piece.cases["case"].to_pylist())
-            end()
-
-        return ends
-
-    request.getfixturevalue("monkeypatch").setattr(SortedFile, "insert", inserts)
+    request.getfixturevalue("monkeypatch").setattr(sorting._Records, "_make", makes)
     with family() as history:
         assert history.digest == told
         children = history.sql('SELECT count(*), min("case") FROM cases WHERE parent_case IS NOT NULL').fetchall()
@@ -125,19 +211,27 @@ def test_children_are_numbered_behind_parents_that_were_written_before(request: 
 def test_rows_that_are_too_many_for_memory_wait_in_files_that_are_removed(
     whole: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spilled = []
-    take = held.Held.take
+    spilled: list[Path] = []
+    records = held.Held.records
 
-    def takes(self: held.Held, *given: Any) -> Any:
+    def reads(self: held.Held, *given: Any) -> Any:
         spilled.extend(folder.glob("*/*.rows*"))
-        return take(self, *given)
+        return records(self, *given)
 
-    monkeypatch.setattr(held.Held, "take", takes)
+    monkeypatch.setattr(held.Held, "records", reads)
     monkeypatch.setattr(held, "MOST", 300_000)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
         assert spilled
     assert list(folder.iterdir()) == []
+
+
+def test_portions_at_the_end_of_a_run_are_as_many_as_they_must_be_and_none_is_small() -> None:
+    group, most = sorting.ROW_GROUP, sorting.PORTION
+    assert [sorting.even(n) // group for n in (0, 1, group, group + 1)] == [1, 1, 1, 2]
+    assert sorting.even(most) == most
+    assert sorting.even(most + 1) == 6 * group
+    assert sorting.even(15 * group) == 8 * group
 
 
 def test_no_room_for_what_waits_is_told_and_nothing_is_left(
@@ -158,12 +252,12 @@ def test_no_room_for_what_waits_is_told_and_nothing_is_left(
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("which", ["begun", "ended"])
 @pytest.mark.parametrize("at", [1, 4])
-def test_what_fails_in_the_thread_comes_back_to_the_caller_and_the_pieces_before_are_kept(
+def test_what_fails_in_the_thread_comes_back_to_the_caller_and_what_came_before_is_kept(
     at: int, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert, begun, ended = SortedFile.insert, iter(range(1, 1_000)), []
 
-    def fails(self: SortedFile, *given: Any) -> Task:
+    def fails(self: SortedFile, portion: sorting.Portion) -> Task:
         n = next(begun)
 
         def ends() -> None:
@@ -171,8 +265,9 @@ def test_what_fails_in_the_thread_comes_back_to_the_caller_and_the_pieces_before
             end()
 
         if n == at and which == "begun":
+            portion.is_read.set()
             raise full
-        end = insert(self, *given)
+        end = insert(self, portion)
         return fail if n == at else ends
 
     full = duckdb.IOException("IO Error: No space left on device")
@@ -194,7 +289,7 @@ def test_what_fails_in_the_thread_comes_back_to_the_caller_and_the_pieces_before
 
 
 @pytest.mark.usefixtures("small")
-def test_a_simulation_that_fails_leaves_nothing_of_the_pieces_that_were_written(
+def test_a_simulation_that_fails_leaves_nothing_of_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(self: HistoryWriter, **_: object) -> None:
@@ -254,6 +349,28 @@ def test_what_is_begun_goes_on_beside_others_and_ends_in_order() -> None:
     threads.wait()
     threads.stop()
     assert happened == ["first began", "first ended", "second ended", "third"]
+
+
+def test_what_is_dropped_after_an_error_is_the_last_of_what_was_given() -> None:
+    begun, failed = list[int](), threading.Event()
+
+    def fails() -> Task:
+        failed.set()
+        raise ZeroDivisionError
+
+    def counts(n: int) -> Task:
+        begun.append(n)
+        return lambda: None
+
+    threads = Background("test", 50, 2)
+    threads.begin(fails)
+    with suppress(ZeroDivisionError):
+        for n in range(50):
+            threads.begin(partial(counts, n))
+    assert failed.wait(60)
+    threads.stop()
+    # Whoever waits for what came before waits for something that was begun.
+    assert sorted(begun) == list(range(len(begun)))
 
 
 @pytest.mark.parametrize("late", ["begins", "ends"])

@@ -11,7 +11,6 @@ from wfsim.history.case_rows import variant_rows
 from wfsim.history.codes import Codes
 from wfsim.history.edges import Edges
 from wfsim.history.paths import EMPTY, Paths
-from wfsim.history.sides import Recorded
 from wfsim.history.sorting import Piece
 
 from . import attributes, cases, steps
@@ -102,8 +101,8 @@ class Making:
             fresh = sorted(set(made.ends.tolist()) - written)
             written.update(fresh)
             variants = variant_rows(fresh, paths)
-            told = Recorded(made.records, made.stays, made.attempts)
-            file.write(Piece(made.cases, variants, told, self.codes.hand_over()))
+            rest = {"cases": made.cases, "stay_rows": made.stays, "attempt_rows": made.attempts}
+            file.write(file.portion([Piece(made.records, rest)], variants, self.codes.hand_over))
         batches.tell()
 
     def _activities(self, staging: Staging) -> list[str]:
