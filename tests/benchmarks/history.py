@@ -36,6 +36,7 @@ def _by_turns(runs: Sequence[Callable[[], None]]) -> list[tuple[float, float]]:
 def _simulate(path: Path) -> None:
     workflow = wf.load(MODELS / "order_processing.yaml")
     scenario = wf.load_scenario(MODELS / "order_processing.scenario.yaml")
+    path.unlink(missing_ok=True)
     wf.simulate(workflow, scenario, cases=CASES, engine="compiled", progress=False, into=path).close()
 
 
