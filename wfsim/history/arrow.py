@@ -73,8 +73,7 @@ def in_numpy(array: pa.Array) -> NDArray[Any]:
 
     data, n_before = array.buffers()[1], array.offset
     if pa.types.is_boolean(array.type):
-        flags = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
-        return flags[n_before : n_before + len(array)].astype(np.bool_)
+        return _flags(data, n_before, len(array))
     return np.frombuffer(data, array.type.to_pandas_dtype())[n_before : n_before + len(array)]
 
 
@@ -94,10 +93,10 @@ def known(column: pa.ChunkedArray) -> NDArray[np.bool_]:
         bits, begin = chunk.buffers()[0], chunk.offset
         if bits is None:
             return np.ones(len(chunk), np.bool_)
-        flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
-        return flags[begin : begin + len(chunk)].astype(np.bool_)
+        return _flags(bits, begin, len(chunk))
 
-    return np.concatenate([np.zeros(0, np.bool_), *map(of, column.chunks)])
+    chunks = [of(chunk) for chunk in column.chunks]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, np.bool_), *chunks])
 
 
 def known_in_numpy(column: pa.ChunkedArray, none: int) -> NDArray[Any]:
@@ -108,6 +107,13 @@ def known_in_numpy(column: pa.ChunkedArray, none: int) -> NDArray[Any]:
     if np.issubdtype(found.dtype, np.unsignedinteger):
         found = found.astype(np.int16 if found.itemsize == 1 else np.int64)
     return np.where(known(column), found, found.dtype.type(none)) if column.null_count else found
+
+
+def _flags(bits: pa.Buffer, begin: int, n: int) -> NDArray[np.bool_]:
+    import numpy as np
+
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8)[begin // 8 : (begin + n + 7) // 8], bitorder="little")
+    return flags[begin % 8 : begin % 8 + n].view(np.bool_)
 
 
 def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:

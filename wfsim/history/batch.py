@@ -6,14 +6,15 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NUMBER, OBJECT, R_STARTED, STRING
+from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NONE, NUMBER, OBJECT, STRING
 from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
 from .arrow import lists, numbers
 from .handles import clean, codes_of, texts_of
+from .packing import pack
 from .paths import EMPTY
-from .schema import KEY_SLOT, RECORD_COLUMNS
+from .schema import KEY_SLOT, STORED_COLUMNS
 from .tracker import RAW
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Columns(NamedTuple):
         return Columns(records, starts, chosen)
 
     def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
-        """Arrow table of the columns of `records`, without `is_last`; cost is linear."""
+        """Arrow table of the columns of `record_rows`, without `is_last`; cost is linear."""
         import numpy as np
         import pyarrow as pa
 
@@ -187,9 +188,29 @@ class Columns(NamedTuple):
             found = table[column(name)]
             return numbers(found, found >= 0)
 
-        path = column("path")
+        path, kind = column("path"), column("kind")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
+        attempt = column("attempt")
+        fields = {
+            "transition": program.transitions[column("transition")],
+            "activity_id": column("activity_id"),
+            "flight": column("flight"),
+            "attempt": np.where(attempt > 0, attempt, NONE),
+            "index": column("index"),
+            "message_id": column("message"),
+            "due": column("due"),
+            "key": column("key"),
+            "dwell": column("dwell"),
+            "wait": column("wait"),
+            "service": column("service"),
+        }
+        shared = pack(kind, fields.__getitem__)
+
+        def several(name: str, kind: Any = np.int32) -> pa.Array:
+            found = shared[name]
+            return numbers(found.astype(kind, copy=False), found >= 0)
+
         arrays = {
             "run": numbers(np.full(len(path), run, np.int32)),
             "case": whole("case"),
@@ -204,31 +225,25 @@ class Columns(NamedTuple):
             "event": coded("event", program.events),
             "event_id": text("event_id"),
             "activity": coded("activity", program.activities),
-            "activity_id": whole("activity_id"),
-            "attempt": whole("attempt", least=1),
+            "transition_or_activity_id": several("transition_or_activity_id"),
+            "flight_or_attempt": several("flight_or_attempt"),
             "error_type": numbers(errors, errors >= 0),
             "status": whole("status", np.uint8),
             "outcome": whole("outcome", np.uint8, least=1),
             "reason": text("reason"),
-            "transition": coded("transition", program.transitions),
-            "flight": whole("flight"),
             "activation": whole("activation"),
             "timer": whole("timer"),
             "timer_id": whole("timer_id"),
-            "due": whole("due", np.int64),
+            "due_or_key": several("due_or_key", np.int64),
             "delay": whole("delay", np.int64),
             "source": text("source"),
             "command": whole("command", np.uint8),
             "compensates": whole("undoes"),
-            "index": whole("index"),
-            "message_id": whole("message"),
+            "index_or_message_id": several("index_or_message_id"),
             "values": self._values(codes),
             "clock": coded("timer", program.timers),
-            "key": numbers(column("key"), column("kind") == R_STARTED),
             "entered_seq": whole("entered_seq"),
-            "dwell": whole("dwell", np.int64),
-            "wait": whole("wait", np.int64),
-            "service": whole("service", np.int64),
+            "dwell_wait_or_service": several("dwell_wait_or_service", np.int64),
             "path_hash": numbers(hashes[path], path != EMPTY),
         }
         return pa.table(arrays)
@@ -263,11 +278,11 @@ def places(case: NDArray[Any], seq: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def insert(con: duckdb.DuckDBPyConnection, records: pa.Table) -> None:
-    """Append rows to `records` of the connection's own database."""
+    """Append rows to the records of the connection's own database."""
     # By position: the Arrow columns stand in the order of the schema.
-    listed = ", ".join(column for column, _ in RECORD_COLUMNS[: records.num_columns])
+    listed = ", ".join(column for column, _ in STORED_COLUMNS[: records.num_columns])
     con.register("arrow_batch", records)
-    con.execute(f"INSERT INTO records ({listed}) SELECT * FROM arrow_batch")
+    con.execute(f"INSERT INTO record_rows ({listed}) SELECT * FROM arrow_batch")
     con.unregister("arrow_batch")
 
 

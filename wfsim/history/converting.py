@@ -7,7 +7,8 @@ columns is worked out:
 - 2 and 3 had values as rows of a table `record_values`, and names of timers by their place in a table `timers`;
 - 2 to 4 had neither stays nor attempts, and cases did not tell how they ended;
 - 2 to 5 had nothing of what senders gave beside stimuli;
-- 2 to 6 did not number the edges by which stays ended.
+- 2 to 6 did not number the edges by which stays ended;
+- 2 to 7 had a column for each field of a record.
 """
 
 from __future__ import annotations
@@ -139,7 +140,10 @@ def _copy_all(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("BEGIN")
     con.execute(schema.TABLES + (schema.SIDE_VIEWS if grows else schema.SIDE_TABLES))
     for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall():
-        con.execute(f"INSERT INTO {name} FROM history.{name}")
+        if name == "record_rows":
+            con.execute(schema.insert_records("FROM history.records"))
+        else:
+            con.execute(f"INSERT INTO {name} FROM history.{name}")
     if grows:
         con.execute(schema.INDEXES)
     con.execute("COMMIT; CHECKPOINT target; USE memory; DETACH target")
@@ -156,7 +160,7 @@ def _convert(con: duckdb.DuckDBPyConnection) -> None:
     recoded = _recoded(con)
     new = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall()
     for (name,) in new:
-        if name in old and name not in ("about", "cases", "records", "stay_rows", "attempt_rows", *schema.FIXED):
+        if name in old and name not in ("about", "cases", "stay_rows", "attempt_rows", *schema.FIXED):
             _copy(con, name, old[name])
     _copy_records(con, old, recoded)
     ends = f'({case_ends("records")}) e(run, "case", {", ".join(CASE_ENDS)})'
@@ -205,12 +209,9 @@ LEFT JOIN old.timers t ON t.run = r.run AND t.workflow = r.workflow AND t.place 
 LEFT JOIN timer_names m ON m.name = t.name
 LEFT JOIN old.cases c ON c.run = r.run AND c."case" = r."case"
 """
-    known = {name.strip('"') for name, _ in schema.RECORD_COLUMNS}
-    kept = {name: column for name, column in columns.items() if name in known}
-    con.execute(
-        f"INSERT INTO records ({_listed(kept)}) SELECT {', '.join(kept.values())} FROM old.records r {joined} "
-        'ORDER BY r.run, r."case", r.seq'
-    )
+    told = (columns.get(name.strip('"'), f"NULL::{kind}") + f" AS {name}" for name, kind in schema.RECORD_COLUMNS)
+    rows = f'SELECT {", ".join(told)} FROM old.records r {joined} ORDER BY r.run, r."case", r.seq'
+    con.execute(schema.insert_records(rows))
 
 
 def _copy(con: duckdb.DuckDBPyConnection, table: str, columns: list[str]) -> None:

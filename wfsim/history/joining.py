@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _VALUES = 'list_transform("values", lambda v: struct_update(v, slot := if(v.slot < 0, v.slot, {codes}[v.slot + 1])))'
 """The values of a record with other codes of their slots; what is no code (null, the key's slot) stays."""
 _OF_RUNS = """
-SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns() WHERE database_name = 'part'
+SELECT table_name, list(column_name ORDER BY column_index) FROM duckdb_columns()
+WHERE database_name = 'part' AND table_name <> 'record_rows'
 GROUP BY table_name HAVING list_contains(list(column_name), 'run') ORDER BY table_name
 """
 
@@ -89,7 +90,8 @@ def _take(con: duckdb.DuckDBPyConnection, run: int, codes: Codes) -> None:
         changes = _recoded({name: schema.CODED[name] for name in columns if name in schema.CODED}, new)
         if "values" in columns and new["slot_names"] != list(range(len(new["slot_names"]))):
             changes += f', {_VALUES.format(codes=new["slot_names"])} AS "values"'
-        con.execute(f"INSERT INTO {table} SELECT * REPLACE ({run} AS run{changes}) FROM part.{table}")
+        rows = f"SELECT * REPLACE ({run} AS run{changes}) FROM part.{table}"
+        con.execute(schema.insert_records(rows) if table == "records" else f"INSERT INTO {table} {rows}")
     _take_variants(con)
 
 

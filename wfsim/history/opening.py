@@ -162,7 +162,8 @@ def _attach(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], how: s
 
 
 def _check_format(con: duckdb.DuckDBPyConnection, path: str | os.PathLike[str], tables: list[str]) -> None:
-    if "about" not in tables or "records" not in tables:
+    # Before format 8 the records were a table of that name.
+    if "about" not in tables or not {"records", "record_rows"} & set(tables):
         raise HistoryError(f"{path}: this DuckDB file is not a history. It has the tables: {listed(tables) or 'none'}.")
     (found,) = con.execute("SELECT format FROM about").fetchall()[0]
     if found != schema.FORMAT:

@@ -1,7 +1,7 @@
 """A history as a folder of Parquet files: a file for each table, and one that says what they are.
 
-Other programs read them as they are; `open_history` asks them like a DuckDB file. Tables of a few rows are read then,
-the others where they lie.
+Other programs read them as they are, records with a column for each field; `open_history` asks them like a DuckDB
+file. Tables of a few rows are read then, the others where they lie.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ LARGE = ("records", "stay_rows", "attempt_rows", "cases", "snapshots", "metadata
 _ROWS = 122_880
 """In a group of rows: as many as DuckDB has in one, and skips by what is least and most in it."""
 _TABLES = """
-SELECT table_name FROM duckdb_tables() WHERE database_name = 'history'
+SELECT table_name FROM duckdb_tables() WHERE database_name = 'history' AND table_name <> 'record_rows'
 UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = 'history' AND NOT internal ORDER BY 1
 """
 _COLUMNS = """
 SELECT table_name, list((column_name, if(data_type = 'JSON', 'VARCHAR', data_type)) ORDER BY column_index)
-FROM duckdb_columns() WHERE database_name = 'history' GROUP BY table_name ORDER BY table_name
+FROM duckdb_columns() WHERE database_name = 'history' AND table_name <> 'record_rows'
+GROUP BY table_name ORDER BY table_name
 """
 
 
@@ -114,7 +115,9 @@ def attach_parquet(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 f"{_file(folder, name)}: has not the columns of that table in format {schema.FORMAT}: "
                 f"{listed(f'{column} {kind}' for column, kind, *_ in has)}."
             )
-        if name in LARGE:
+        if name == "records":
+            con.execute(f"DROP VIEW records; DROP TABLE record_rows; CREATE VIEW records AS FROM {source}")
+        elif name in LARGE:
             con.execute(f"DROP TABLE {name}; CREATE VIEW {name} AS FROM {source}")
         else:
             con.execute(f"INSERT INTO {name} FROM {source}")

@@ -1,7 +1,7 @@
 """The tables of a history.
 
-One append-only, denormalised table `records` with a row per record of docs/meaning.md, the values that belong to it
-included, and small integer codes with a dimension table each.
+One append-only, denormalised table `record_rows` with a row per record of docs/meaning.md, the values that belong to it
+included, and small integer codes with a dimension table each. Its view `records` has a column for each field.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from wfsim.model.statuses import STATUSES
 from wfsim.semantics.codes import COMMANDS, OUTCOMES, RECORD_KINDS
 
+from .packing import packed, stored_columns, unpacked
 from .side_tables import ATTEMPT_COLUMNS, STAY_COLUMNS, attempt_rows, stay_rows, with_edges
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-FORMAT = 7
+FORMAT = 8
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -82,6 +83,9 @@ RECORD_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 """What a step put out, then, from `clock` on, what follows from it, from the definition or from the case's course."""
 
+STORED_COLUMNS = stored_columns(RECORD_COLUMNS)
+"""The same as they lie in the file."""
+
 NAMES = {
     "kind": "kind_names",
     "region": "region_names",
@@ -105,10 +109,10 @@ KEY_SLOT = -1
 
 
 _COMPRESSION = {
-    "bitpacking": "case seq cause_seq kind state to_state event activity activity_id transition flight activation "
-    "entered_seq left_seq entered left_at edge scheduled_seq ended_seq scheduled ended",
-    "rle": "run workflow time error_type outcome status timer timer_id due delay command compensates message_id clock "
-    "key dwell wait service path_hash retry_delay",
+    "bitpacking": "case seq cause_seq kind state to_state event activity activity_id transition_or_activity_id "
+    "activation entered_seq left_seq entered left_at edge transition scheduled_seq ended_seq scheduled ended",
+    "rle": "run workflow time error_type outcome status timer timer_id due_or_key delay command compensates clock "
+    "dwell_wait_or_service wait path_hash retry_delay",
 }
 """What suits columns whatever the workflow: small numbers, and what is rarely known or is the same in many rows on end.
 
@@ -131,6 +135,11 @@ def _compressed(name: str) -> str:
 def names_of(columns: tuple[tuple[str, str], ...]) -> str:
     """The names of columns, as a list in SQL."""
     return ", ".join(name for name, _ in columns)
+
+
+def insert_records(rows: str) -> str:
+    """Statement that writes rows, a query in SQL with the columns of `records`."""
+    return f"INSERT INTO record_rows SELECT {packed(RECORD_COLUMNS)} FROM ({rows})"
 
 
 def quoted(text: str | os.PathLike[str]) -> str:
@@ -179,7 +188,8 @@ CREATE TABLE activity_totals (
     attempts BIGINT, successes BIGINT, failures BIGINT, timeouts BIGINT, waits BIGINT, wait BIGINT,
     services BIGINT, service BIGINT
 );
-CREATE TABLE records ({columns_of(RECORD_COLUMNS)});
+CREATE TABLE record_rows ({columns_of(STORED_COLUMNS)});
+CREATE VIEW records AS SELECT {", ".join(unpacked(name) for name, _ in RECORD_COLUMNS)} FROM record_rows;
 """
 TABLES += "".join(f"CREATE TABLE {name} (code INTEGER PRIMARY KEY, name VARCHAR NOT NULL);" for name in DIMENSIONS)
 TABLES += "".join(f"CREATE TABLE {name} (code UTINYINT PRIMARY KEY, name VARCHAR NOT NULL);" for name in FIXED)
@@ -203,7 +213,7 @@ FIRST_ROWS = f"INSERT INTO about VALUES ({FORMAT});" + "".join(
 """What every history says: its format, and the names that the language fixes."""
 
 INDEXES = """
-CREATE UNIQUE INDEX records_place ON records (run, "case", seq);
+CREATE UNIQUE INDEX records_place ON record_rows (run, "case", seq);
 CREATE UNIQUE INDEX cases_place ON cases (run, "case");
 CREATE UNIQUE INDEX cases_external ON cases (external_id);
 CREATE UNIQUE INDEX snapshots_place ON snapshots (run, "case", seq);

@@ -20,12 +20,12 @@ from wfsim.semantics.codes import (
     R_STATUS_CHANGED,
     R_STIMULUS_IGNORED,
     R_TRANSITION,
-    RECORD_KINDS,
 )
 
 from . import arrow
 from .batch import places
 from .edges import NONE
+from .packing import among, field_of
 from .side_tables import FOREVER
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
+_OF_ATTEMPTS = "kind seq time region state activity activity_id attempt error_type delay".split()
+_FEW = 2**15
 _ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *_ENDS)
 # Whole numbers, of no record below 0.
 _WHOLE = frozenset(
@@ -105,17 +107,17 @@ class Rows:
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._columns:
             assert name in _WHOLE, name
+            self._columns[name] = field_of(name, self._stored("kind"), self._stored)
+        return self._columns[name]
+
+    def _stored(self, name: str) -> NDArray[Any]:
+        if name not in self._columns:
             self._columns[name] = arrow.known_in_numpy(self._records[name], NONE)
         return self._columns[name]
 
     def among(self, *kinds: int) -> Flags:
         """Which records are of these kinds."""
-        import numpy as np
-
-        wanted = np.zeros(len(RECORD_KINDS), np.bool_)
-        wanted[list(kinds)] = True
-        found: Flags = wanted[self["kind"]]
-        return found
+        return among(self["kind"], kinds)
 
     def table(self, at: Places, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
         """Rows that have run and case of some records, and these columns, in which `NONE` is null."""
@@ -134,17 +136,14 @@ def _stays(rows: Rows, edges: Edges) -> pa.Table:
     """As `side_tables.stay_rows` has them."""
     import numpy as np
 
-    moves = rows.among(R_TRANSITION)
-    enters = np.flatnonzero(rows.among(R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
+    kind = rows["kind"]
+    moves = kind == R_TRANSITION
+    enters = np.flatnonzero((kind == R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
     leaves = np.flatnonzero(rows["dwell"] != NONE)
-    entered = places(rows.cases, rows["seq"])
-    left = places(rows.cases[leaves], rows["entered_seq"][leaves])
-    # By search, as rows come in order; `isin` would sort them, and load what masks arrays.
-    ended = np.zeros(len(entered), np.bool_)
-    begins = np.minimum(np.searchsorted(entered, left), len(entered) - 1)
-    ended[begins[entered[begins] == left]] = True
+    ended = np.zeros(len(kind), np.bool_)
+    ended[_begins(rows, leaves)] = True
     unfinished = enters[~ended[enters]]
-    closings = np.append(np.flatnonzero(rows.among(R_INSTANCE_CLOSED)), len(rows.cases))
+    closings = np.append(np.flatnonzero(kind == R_INSTANCE_CLOSED), len(rows.cases))
     closing = closings[np.searchsorted(closings, unfinished)]
     # Of the same case, and not of one behind it.
     is_closed = np.append(rows.cases, NONE)[closing] == rows.cases[unfinished]
@@ -179,46 +178,64 @@ def _stays(rows: Rows, edges: Edges) -> pa.Table:
     return rows.table(at[order], columns)
 
 
+def _begins(rows: Rows, leaves: Places) -> Places:
+    """The records with which stays began that some records end, as far as they are there."""
+    import numpy as np
+
+    seq, begun = rows["seq"], rows["entered_seq"][leaves]
+    # At log level `full` all records of a case are there, so that their numbers say where they lie.
+    found: Places = np.maximum(leaves - (seq[leaves] - begun), 0)
+    if (seq[found] == begun).all() and (rows.cases[found] == rows.cases[leaves]).all():
+        return found
+    # By search, as rows come in order; `isin` would sort them, and load what masks arrays.
+    entered, left = places(rows.cases, seq), places(rows.cases[leaves], begun)
+    found = np.minimum(np.searchsorted(entered, left), len(entered) - 1)
+    there: Places = found[entered[found] == left]
+    return there
+
+
 def _attempts(rows: Rows) -> pa.Table:
     """As `side_tables.attempt_rows` has them."""
     import numpy as np
 
     told = np.flatnonzero(rows.among(*_ATTEMPTS))
-    ignored = np.flatnonzero(rows.among(R_STIMULUS_IGNORED) & (rows["activity_id"] != NONE))
+    ignored = np.flatnonzero(rows.among(R_STIMULUS_IGNORED))
+    ignored = ignored[rows["activity_id"][ignored] != NONE]
     if len(ignored):
         causes = np.searchsorted(
             places(rows.cases, rows["seq"]), places(rows.cases[ignored], rows["cause_seq"][ignored])
         )
         causes = causes[rows["activity_id"][causes] == rows["activity_id"][ignored]]
         told = told[~np.isin(told, causes)]
-    serials, attempts = rows["activity_id"][told], rows["attempt"][told]
-    told = told[np.lexsort((attempts, serials, rows.cases[told]))]
-    fields = (rows.cases[told], rows["activity_id"][told], rows["attempt"][told])
+    told = told[_by_attempt(rows, told)]
+    of_told = {name: rows[name][told] for name in _OF_ATTEMPTS}
+    kind, fields = of_told["kind"], (rows.cases[told], of_told["activity_id"], of_told["attempt"])
     begins = np.flatnonzero(
         np.append(True, np.logical_or.reduce([np.diff(field) != 0 for field in fields]))[: len(told)]
     )
     group = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(told))))
 
     def first(flags: Flags) -> Places:
-        """Of each attempt the first record of those, or `NONE`."""
+        """Of each attempt the place among `told` of the first record of those, or `NONE`."""
         found = np.full(len(begins), NONE, np.int64)
-        those = np.flatnonzero(flags[told])[::-1]
-        found[group[those]] = told[those]
+        those = np.flatnonzero(flags)[::-1]
+        found[group[those]] = those
         return found
 
     def of(name: str, at: Places) -> NDArray[Any]:
-        return np.where(at == NONE, rows[name].dtype.type(NONE), rows[name][at])
+        column = of_told[name]
+        return np.where(at == NONE, column.dtype.type(NONE), column[at])
 
     def first_known(name: str) -> NDArray[Any]:
-        return of(name, first(rows[name] != NONE))
+        at_begin = of_told[name][begins]
+        return at_begin if (at_begin != NONE).all() else of(name, first(of_told[name] != NONE))
 
-    starts, ends = rows.among(R_ACTIVITY_STARTED), rows.among(*_ENDS)
-    scheduled = first(rows.among(R_ACTIVITY_SCHEDULED))
+    starts, ends = kind == R_ACTIVITY_STARTED, among(kind, _ENDS)
+    scheduled = first(kind == R_ACTIVITY_SCHEDULED)
     is_made = scheduled != NONE
     started = np.where(is_made, first(starts), NONE)
     ended = np.where(is_made, first(ends), NONE)
-    failed = np.where(is_made, first(ends & (rows["error_type"] != NONE)), NONE)
-    worked = np.where(is_made, first(starts & arrow.known(rows.source)), NONE)
+    failed = np.where(is_made, first(ends & (of_told["error_type"] != NONE)), NONE)
     columns = {
         "region": first_known("region"),
         "state": first_known("state"),
@@ -232,14 +249,27 @@ def _attempts(rows: Rows) -> pa.Table:
         "scheduled": of("time", scheduled),
         "wait": np.where(started == NONE, NONE, of("time", started) - of("time", scheduled)),
         "ended": of("time", ended),
-        "retry_delay": of("delay", first(rows.among(R_RETRY_SCHEDULED) & (rows["delay"] != NONE))),
+        "retry_delay": of("delay", first((kind == R_RETRY_SCHEDULED) & (of_told["delay"] != NONE))),
     }
     kept = np.flatnonzero(is_made | (columns["retry_delay"] != NONE))
     table = rows.table(told[begins][kept], {name: column[kept] for name, column in columns.items()})
-    at, known = worked[kept], worked[kept] != NONE
-    if not known.any():
+    source = rows.source
+    if source.null_count == len(source):
         import pyarrow as pa
 
         # Arrow would load all of its functions for that, which takes as long as simulating a thousand orders.
-        return table.append_column("worker", pa.nulls(len(at), rows.source.type))
-    return table.append_column("worker", rows.source.take(arrow.numbers(at, known)))
+        return table.append_column("worker", pa.nulls(len(kept), source.type))
+    worked = np.where(is_made, first(starts & arrow.known(source)[told]), NONE)[kept]
+    return table.append_column("worker", source.take(arrow.numbers(told[worked], worked != NONE)))
+
+
+def _by_attempt(rows: Rows, told: Places) -> Places:
+    """What puts some records in the order of their attempts, and those of one in their own."""
+    import numpy as np
+
+    fields = rows.cases[told], rows["activity_id"][told], rows["attempt"][told]
+    if not len(told) or max(fields[1].max(), fields[2].max()) >= _FEW or np.ptp(fields[0]) >= 2**31 // _FEW:
+        return np.lexsort(fields[::-1])
+    # By one number: what has nearly that order is sorted in a fifth of the time.
+    place = fields[0].astype(np.int64) - fields[0][0]
+    return np.argsort((place * _FEW + fields[1]) * _FEW + fields[2], kind="stable")

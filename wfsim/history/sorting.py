@@ -268,7 +268,7 @@ def _insert_records(con: duckdb.DuckDBPyConnection, records: _Records) -> None:
     for stream in records.streams():
         with _seen(con, arrow_records=stream):
             try:
-                con.execute("INSERT INTO records BY NAME FROM arrow_records")
+                con.execute("INSERT INTO record_rows BY NAME FROM arrow_records")
             except duckdb.Error:
                 # What fails while DuckDB reads comes out of it as a text.
                 if records.error is not None:

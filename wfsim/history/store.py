@@ -207,7 +207,7 @@ class Store:
         with self._asked():
             self._con.execute("BEGIN")
             try:
-                for table in ("records", "snapshots", "metadata_rows", "cases"):
+                for table in ("record_rows", "snapshots", "metadata_rows", "cases"):
                     self._con.executemany(f'DELETE FROM {table} WHERE run = ? AND "case" = ?', gone)
                 self._con.execute("COMMIT")
             except BaseException:
@@ -381,7 +381,7 @@ class Store:
             [*known.values(), place.run, place.case],
         )
         con.execute(
-            'UPDATE records SET is_last = false WHERE run = ? AND "case" = ? AND seq = ?',
+            'UPDATE record_rows SET is_last = false WHERE run = ? AND "case" = ? AND seq = ?',
             [place.run, place.case, each.before],
         )
 

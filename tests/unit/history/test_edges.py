@@ -118,5 +118,6 @@ def test_a_store_that_holds_nothing_yet_is_converted_to_one_that_grows(tmp_path:
     with duckdb.connect(str(tmp_path / "back.duckdb")) as con:
         assert con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall() == [
             ("attempt_rows",),
+            ("records",),
             ("stay_rows",),
         ]

@@ -94,11 +94,11 @@ def twelve(make: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("change", "seq"),
     [
-        ("UPDATE records SET due = due + 1 WHERE kind = 22", None),
-        ('UPDATE records SET "values" = [struct_update(v, whole := v.whole + 1) for v in "values"]', None),
-        ("UPDATE records SET reason = 'other' WHERE kind = 9", None),
-        ("DELETE FROM records WHERE seq = 2", 2),
-        ("UPDATE records SET to_state = state WHERE kind = 15 AND to_state IS NOT NULL", None),
+        ("UPDATE record_rows SET due_or_key = due_or_key + 1 WHERE kind = 22", None),
+        ('UPDATE record_rows SET "values" = [struct_update(v, whole := v.whole + 1) for v in "values"]', None),
+        ("UPDATE record_rows SET reason = 'other' WHERE kind = 9", None),
+        ("DELETE FROM record_rows WHERE seq = 2", 2),
+        ("UPDATE record_rows SET to_state = state WHERE kind = 15 AND to_state IS NOT NULL", None),
     ],
 )
 def test_a_changed_record_is_named_with_what_was_expected(

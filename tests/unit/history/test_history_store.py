@@ -281,7 +281,7 @@ def test_a_live_history_answers_but_gives_no_connection(program: Program, tmp_pa
         with pytest.raises(HistoryError, match=r"so its connection is not given away"):
             history.con  # noqa: B018
         with pytest.raises(HistoryError, match=r"one SELECT"):
-            history.sql("DELETE FROM records")
+            history.sql("DELETE FROM record_rows")
         with pytest.raises(HistoryError, match=r"Cannot access file"):
             history.sql("SELECT * FROM read_text('/etc/passwd')")
         history.close()

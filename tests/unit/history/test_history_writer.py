@@ -73,7 +73,7 @@ def test_the_view_history_names_every_record_and_its_payload(made: Any) -> None:
 
 
 def test_rows_lie_sorted_on_disk_though_cases_were_interleaved(made: Any) -> None:
-    rows = made.history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
+    rows = made.history.sql('SELECT run, "case", seq FROM history.main.record_rows ORDER BY rowid').fetchall()
     assert rows == sorted(rows)
 
 
@@ -119,7 +119,7 @@ def test_the_digest_does_not_depend_on_the_order_of_codes(make: Any, tmp_path: P
         assert history.digest == plain
 
 
-CHANGED = 'UPDATE records SET "values" = list_transform("values", lambda v: struct_update(v, {}))'
+CHANGED = 'UPDATE record_rows SET "values" = list_transform("values", lambda v: struct_update(v, {}))'
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +133,14 @@ def five(make: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str
 @pytest.mark.parametrize(
     "change",
     [
-        'UPDATE records SET time = time + 1 WHERE "case" = 2 AND seq = 3',
-        "UPDATE records SET reason = 'x' WHERE \"case\" = 2 AND seq = 3",
-        "UPDATE records SET attempt = NULL WHERE attempt IS NOT NULL",
+        'UPDATE record_rows SET time = time + 1 WHERE "case" = 2 AND seq = 3',
+        "UPDATE record_rows SET reason = 'x' WHERE \"case\" = 2 AND seq = 3",
+        "UPDATE record_rows SET flight_or_attempt = NULL WHERE flight_or_attempt IS NOT NULL",
         CHANGED.format('"real" := v."real" + 1e-9'),
         CHANGED.format("tag := if(v.tag = 2, 1, v.tag)"),
         "UPDATE state_names SET name = name || '2'",
-        'UPDATE records SET "values" = NULL WHERE "case" = 2',
-        'DELETE FROM records WHERE "case" = 5',
+        'UPDATE record_rows SET "values" = NULL WHERE "case" = 2',
+        'DELETE FROM record_rows WHERE "case" = 5',
         "UPDATE cases SET key = key + 1",
         "UPDATE workflows SET version = '1.2.1'",
     ],

@@ -88,7 +88,7 @@ def test_closed_cases_are_written_while_others_go_on(
     monkeypatch.setattr(HistoryWriter, "finish", finishes)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
-        rows = history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
+        rows = history.sql('SELECT run, "case", seq FROM history.main.record_rows ORDER BY rowid').fetchall()
         assert rows == sorted(rows)
         assert history.sql("SELECT count(*) FROM records WHERE is_last").fetchall() == [(400,)]
     assert happened.index("finish") > 5
@@ -117,7 +117,7 @@ def test_pieces_are_row_groups_whatever_cases_they_cut(
     monkeypatch.setattr(sorting, "_Records", Told)
     with simulate(tmp_path / "h.duckdb") as history:
         assert history.digest == whole
-        stored = history.sql('SELECT run, "case", seq FROM history.main.records ORDER BY rowid').fetchall()
+        stored = history.sql('SELECT run, "case", seq FROM history.main.record_rows ORDER BY rowid').fetchall()
         assert stored == sorted(stored)
         check_sides(history)
     assert len(made) > 5
@@ -162,11 +162,11 @@ def test_what_fails_while_duckdb_reads_comes_back_as_it_is(tmp_path: Path, monke
 
 
 def test_columns_are_compressed_as_they_are_declared(tmp_path: Path) -> None:
-    columns = (*schema.RECORD_COLUMNS, *side_tables.STAY_COLUMNS, *side_tables.ATTEMPT_COLUMNS)
+    columns = (*schema.STORED_COLUMNS, *side_tables.STAY_COLUMNS, *side_tables.ATTEMPT_COLUMNS)
     assert set(schema._COMPRESSED) <= {name.strip('"') for name, _ in columns}
     with simulate(tmp_path / "h.duckdb") as history:
         stored = history.con.sql(
-            "SELECT DISTINCT column_name, lower(compression) FROM pragma_storage_info('history.main.records') "
+            "SELECT DISTINCT column_name, lower(compression) FROM pragma_storage_info('history.main.record_rows') "
             "WHERE segment_type <> 'VALIDITY'"
         ).fetchall()
     # What is the same in all rows is not compressed in any way.

@@ -110,7 +110,7 @@ def test_the_case_is_the_same_from_a_snapshot_as_from_the_start_at_every_sevente
 
 def test_what_lies_before_the_snapshot_is_not_read(path: Path) -> None:
     con = duckdb.connect(str(path))
-    con.execute("DELETE FROM records WHERE seq < 40 AND event_id IS NULL")
+    con.execute("DELETE FROM record_rows WHERE seq < 40 AND event_id IS NULL")
     con.close()
     with open_history(path) as history:
         case = history.case("one")
@@ -141,7 +141,7 @@ def test_a_snapshot_of_another_program_does_not_count(path: Path) -> None:
 def test_a_tail_that_does_not_follow_from_its_snapshot_is_refused(path: Path) -> None:
     con = duckdb.connect(str(path))
     (seq,) = con.execute("SELECT max(seq) FROM snapshots").fetchall()[0]
-    con.execute("UPDATE records SET time = time + 1 WHERE seq > ? AND kind <> 1", [seq])
+    con.execute("UPDATE record_rows SET time = time + 1 WHERE seq > ? AND kind <> 1", [seq])
     con.close()
     with open_history(path) as history, pytest.raises(ReplayError):
         history.case("one").replay()

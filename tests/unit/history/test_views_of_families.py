@@ -87,7 +87,7 @@ def seen(request: pytest.FixtureRequest, written: Written) -> Iterator[Seen]:
         path = path.with_suffix(".duckdb")
         wf.convert_history(path.with_suffix(""), path).close()
         with duckdb.connect(str(path)) as con:
-            for table in ("records", "stay_rows", "attempt_rows", "cases"):
+            for table in ("record_rows", "stay_rows", "attempt_rows", "cases"):
                 con.execute(f"CREATE TEMP TABLE held AS FROM {table} ORDER BY hash(rowid)")
                 con.execute(f"DELETE FROM {table}; INSERT INTO {table} FROM held; DROP TABLE held")
     with wf.open_history(path) as history:

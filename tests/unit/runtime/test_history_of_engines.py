@@ -52,7 +52,7 @@ def test_every_way_to_look_at_a_history_looks_at_that_of_an_engine(clock: wf.Man
             for view in ("history", "cases", "stays", "executions", "durations", "hot_paths", "activity_stats"):
                 assert columns(history, view) == columns(simulated, view), view
         with pytest.raises(HistoryError):
-            history.sql("DELETE FROM records")
+            history.sql("DELETE FROM record_rows")
 
 
 def test_it_lacks_nothing_that_was_written_before_it_is_asked_and_says_what_it_would_fetch(

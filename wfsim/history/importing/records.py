@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from wfsim.history import arrow, sorting
 from wfsim.history.edges import NONE
-from wfsim.history.schema import RECORD_COLUMNS
+from wfsim.history.packing import SHARED, pack
+from wfsim.history.schema import STORED_COLUMNS
 from wfsim.history.side_tables import ATTEMPT_COLUMNS, FOREVER, STAY_COLUMNS
 from wfsim.semantics.codes import (
     COMPLETED,
@@ -250,7 +251,8 @@ class Course:
             **_taken("values", values, of_value),
             "is_last": arrow.numbers(is_last),
         }
-        return rows.table(RECORD_COLUMNS, more)
+        rows.pack()
+        return rows.table(STORED_COLUMNS, more)
 
     def _hash(self, rows: _Rows, at: Numbers, which: Numbers, moved: Numbers, hashes: NDArray[np.uint64]) -> None:
         """Give records the hash of the path after some entering, if the case has moved by then."""
@@ -450,6 +452,19 @@ class _Rows:
     def same(self, fields: Mapping[str, int]) -> dict[str, pa.Array]:
         """Columns that have one value in all rows."""
         return {name: _repeated(value, self._n) for name, value in fields.items()}
+
+    def pack(self) -> None:
+        """Put fields of records that share a column into that."""
+        import numpy as np
+
+        nothing = np.zeros(self._n, np.int64), np.zeros(self._n, np.bool_)
+        kind = self._columns["kind"][0]
+        values = pack(kind, lambda name: self._columns.get(name, nothing)[0])
+        known = pack(kind, lambda name: self._columns.get(name, nothing)[1])
+        for each in SHARED:
+            for field in each.fields:
+                self._columns.pop(field, None)
+            self._columns[each.name] = values[each.name], known[each.name]
 
     def table(self, columns: tuple[tuple[str, str], ...], more: Mapping[str, pa.Array]) -> pa.Table:
         """All of it, in the order and with the types of those columns; those that nothing was put into are left out."""

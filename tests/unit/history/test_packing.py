@@ -1,0 +1,99 @@
+"""Fields of records that share a column in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import wfsim as wf
+from wfsim.history import batch, schema
+from wfsim.history.importing import records
+from wfsim.history.packing import SHARED, among, field_of, pack
+from wfsim.semantics.codes import NONE, RECORD_KINDS
+
+MODELS = sorted(Path("models").glob("*.scenario.yaml"))
+
+
+def test_a_field_shares_one_column_at_most() -> None:
+    fields = [field for shared in SHARED for field in shared.fields]
+    assert len(fields) == len(set(fields))
+    named = {name.strip('"') for name, _ in schema.RECORD_COLUMNS}
+    assert set(fields) <= named
+    stored = {name.strip('"') for name, _ in schema.STORED_COLUMNS}
+    assert stored == named - set(fields) | {shared.name for shared in SHARED}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """What is packed meanwhile must lose nothing; kinds that came."""
+    came: list[int] = []
+
+    def packs(kind: Any, column: Callable[[str], Any]) -> dict[str, Any]:
+        came.extend(np.unique(kind).tolist())
+        for shared in SHARED:
+            for field in shared.fields:
+                own = among(kind, shared.kinds_of(field))
+                others = own if field == shared.other else ~own
+                values = column(field)
+                unknown = values == (False if values.dtype == np.bool_ else NONE)
+                assert unknown[others].all() or (values.dtype == np.int64 and not values[others].any()), field
+        return pack(kind, column)
+
+    monkeypatch.setattr(batch, "pack", packs)
+    monkeypatch.setattr(records, "pack", packs)
+    yield came
+    assert came
+
+
+@pytest.mark.parametrize("engine", ["python", "compiled"])
+def test_no_record_has_two_fields_that_share_a_column(told: list[int], engine: Any) -> None:
+    for file in MODELS:
+        workflow = file.with_name(file.name.replace(".scenario", ""))
+        wf.simulate(wf.load(workflow), file, catalogue="models", cases=15, engine=engine, progress=False).close()
+    assert len(set(told)) > 20
+
+
+def test_imported_records_lose_nothing(told: list[int]) -> None:
+    with wf.simulate(wf.load("models/order_processing.yaml"), cases=20, progress=False) as history:
+        log = history.sql(
+            'SELECT "case", coalesce(activity, kind) AS activity, make_timestamp(time) AS time, kind AS step '
+            'FROM history ORDER BY "case", seq'
+        ).df()
+    log["lifecycle"] = (
+        log["step"].map({"activity_started": "start", "activity_succeeded": "complete"}).fillna("complete")
+    )
+    wf.read_log(log, case="case", activity="activity", time="time", lifecycle="lifecycle").close()
+    assert len(set(told)) > 5
+
+
+def test_the_view_and_what_is_packed_in_sql_say_what_arrays_do() -> None:
+    rng = np.random.default_rng(11)
+    n = 5_000
+    kind = rng.integers(0, len(RECORD_KINDS), n).astype(np.uint8)
+    given: dict[str, Any] = {}
+    for shared in SHARED:
+        for field in shared.fields:
+            own = among(kind, shared.kinds_of(field))
+            known = (~own if field == shared.other else own) & (rng.random(n) < 0.6)
+            given[field] = np.where(known, rng.integers(0, 1_000, n), NONE)
+    con = duckdb.connect()
+    con.execute(schema.TABLES)
+    columns = ", ".join(f'nullif("{name}", -1) AS "{name}"' for name in given)
+    con.register("arrays", {"kind": kind, "number": np.arange(n), **given})
+    missing = [
+        f"NULL::{of} AS {name}" for name, of in schema.RECORD_COLUMNS if name.strip('"') not in {*given, "kind", "seq"}
+    ]
+    con.execute(schema.insert_records(f"SELECT kind, number AS seq, {columns}, {', '.join(missing)} FROM arrays"))
+    stored = con.execute("FROM record_rows ORDER BY seq").fetchnumpy()
+    packed = pack(kind, given.__getitem__)
+    for name, expected in packed.items():
+        assert (np.ma.filled(stored[name], NONE) == expected).all(), name
+    seen = con.execute("FROM records ORDER BY seq").fetchnumpy()
+    for name, expected in given.items():
+        assert (np.ma.filled(seen[name], NONE) == expected).all(), name
+        assert (field_of(name, kind, packed.__getitem__) == expected).all(), name
