@@ -20,7 +20,6 @@ from wfsim.model.values import (
     coerce,
     described,
     kept,
-    kind_of,
 )
 
 
@@ -57,6 +56,11 @@ class Shape:
     def deep(self) -> bool:
         """Whether more than the kind, the range and the listed values of a value is declared."""
         return self.pattern is not None or self.items is not None or self.fields is not None
+
+    @property
+    def limited(self) -> bool:
+        """Whether more than the kind of a value is declared."""
+        return self.values is not None or self.minimum is not None or self.maximum is not None or self.deep
 
     def __str__(self) -> str:
         if self.name is not None:
@@ -116,7 +120,7 @@ def misfit(shape: Shape, value: Value) -> str | None:
     if value is None:
         return None if shape.optional or shape.kind is ValueType.ANY else "it is not optional, so it cannot be null"
     reason = check_value(shape.kind, value)
-    if reason is not None or (isinstance(value, (list, tuple, Mapping)) and not shape.deep):
+    if reason is not None or not shape.limited or (isinstance(value, (list, tuple, Mapping)) and not shape.deep):
         return reason
     try:
         _limited(shape, kept(shape.kind, value), "")
@@ -127,8 +131,10 @@ def misfit(shape: Shape, value: Value) -> str | None:
 
 def _limited(shape: Shape, value: Value, place: str) -> Value:
     """A value of the right kind, each further rule applied to it and its parts."""
+    if not shape.limited:
+        return value
     at = f"{place}: " if place else ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         if shape.minimum is not None and value < shape.minimum:
             raise EvaluationFault(RANGE, f"{at}{value} is below {shape.minimum}.")
         if shape.maximum is not None and value > shape.maximum:
@@ -163,8 +169,7 @@ def _part(shape: Shape, value: Value, place: str) -> Value:
 
 def same_scalar(value: Value, allowed: Value) -> bool:
     """Whether they are equal, where 1 and 1.0 are and 1 and true are not."""
-    kinds = ["number" if kind == "integer" else kind for kind in (kind_of(value), kind_of(allowed))]
-    return kinds[0] == kinds[1] and bool(value == allowed)
+    return bool(value == allowed) and isinstance(value, bool) is isinstance(allowed, bool)
 
 
 # Types against types -------------------------------------------------------------------------------------

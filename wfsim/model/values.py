@@ -56,10 +56,25 @@ class EvaluationFault(Exception):
 
 def kind_of(value: Value) -> str:
     """`null`, `boolean`, `integer`, `number`, `string`, `list` or `object`."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
+    kind = _KINDS.get(type(value))
+    return _kind_by_class(value) if kind is None else kind
+
+
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "list",
+    tuple: "list",
+    dict: "object",
+}
+_SCALARS = frozenset((type(None), bool, int, float, str))
+
+
+def _kind_by_class(value: Value) -> str:
+    """The kind of a value whose type is derived from one that JSON has."""
     if isinstance(value, int):
         return "integer"
     if isinstance(value, float):
@@ -158,6 +173,8 @@ def _check_timestamp(value: Value) -> str | None:
 
 def _check_json(value: Value) -> str | None:
     """Why a value is not JSON within the limits; no recursion, so nothing can exhaust the stack."""
+    if type(value) in _SCALARS:
+        return _check_scalar(value)
     waiting: list[tuple[Value, int]] = [(value, 0)]
     seen = 0
     while waiting:
@@ -167,22 +184,9 @@ def _check_json(value: Value) -> str | None:
             return f"the value has more than {LARGEST_VALUE:,} parts"
         if depth > DEEPEST_VALUE:
             return f"the value is nested deeper than {DEEPEST_VALUE} levels"
-        if part is None or isinstance(part, bool):
-            continue
-        if isinstance(part, int):
-            if not SMALLEST_INTEGER <= part <= LARGEST_INTEGER:
-                return "an integer is beyond 64 bits"
-        elif isinstance(part, float):
-            if not math.isfinite(part):
-                return f"{part} is not a finite number"
-        elif isinstance(part, str):
-            if len(part) > LONGEST_STRING_VALUE:
-                return f"a string has {len(part):,} characters, more than {LONGEST_STRING_VALUE:,}"
-            if not _is_text(part):
-                return "a string holds half a character (a surrogate)"
-        elif isinstance(part, list | tuple):
+        if isinstance(part, (list, tuple)):
             waiting.extend((item, depth + 1) for item in part)
-        elif isinstance(part, Mapping):
+        elif isinstance(part, dict) or (type(part) not in _SCALARS and isinstance(part, Mapping)):
             for key, item in part.items():
                 if not isinstance(key, str):
                     return f"the key {brief(key)} of an object is not a string"
@@ -190,8 +194,25 @@ def _check_json(value: Value) -> str | None:
                     return f"the key {brief(key)} of an object holds half a character (a surrogate)"
                 waiting.append((item, depth + 1))
         else:
-            return f"a value of type {type(part).__name__} is not JSON"
+            reason = _check_scalar(part)
+            if reason is not None:
+                return reason
     return None
+
+
+def _check_scalar(value: Value) -> str | None:
+    """The same of a value without parts."""
+    if isinstance(value, str):
+        if len(value) > LONGEST_STRING_VALUE:
+            return f"a string has {len(value):,} characters, more than {LONGEST_STRING_VALUE:,}"
+        return None if _is_text(value) else "a string holds half a character (a surrogate)"
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return None if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else "an integer is beyond 64 bits"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{value} is not a finite number"
+    return f"a value of type {type(value).__name__} is not JSON"
 
 
 def _is_text(text: str) -> bool:
@@ -201,7 +222,9 @@ def _is_text(text: str) -> bool:
 def _copied(value: Value) -> Value:
     if isinstance(value, float):
         return value + 0.0
-    if isinstance(value, list | tuple):
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, (list, tuple)):
         return [_copied(item) for item in value]
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
