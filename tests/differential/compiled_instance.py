@@ -51,6 +51,12 @@ class PlainInstance(Instance):
         return super()._run()
 
 
+def lasting(program: Program, m: list[Any], v: list[layout.Cell]) -> tuple[list[Any], list[layout.Cell]]:
+    """Rows and cells that last from one step to the next: all but those of the inbox."""
+    first, end = program.head.inbox_cells, program.head.inbox_cells + program.head.n_fields
+    return m[: codes.INBOX] + m[codes.INBOX + 1 :], v[:first] + v[end:]
+
+
 class CompiledInstance(Instance):
     """Steps like `Instance`, at the other speed.
 
@@ -69,6 +75,10 @@ class CompiledInstance(Instance):
         self.rows = to_array(self.program.rows, speed.PROGRAM)
         # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
         self.memory = to_array(self.m, speed.MEMORY)
+
+    def lasts_like(self, other: Instance) -> tuple[list[Any], list[layout.Cell]]:
+        """What `lasting` is of another instance, which has rows of the same classes."""
+        return lasting(self.program, self.rows_like(other), self.v)
 
     def rows_like(self, other: Instance) -> list[Any]:
         """The memory, read as rows of the same classes as another's."""

@@ -107,10 +107,8 @@ def leave_regions(p: Rows, m: Rows, v: Cells, o: Output, i: int, first: int, end
 
 
 @apart
-def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, constant: int, code: int) -> int:
+def duration(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, code: int) -> int:
     """M6.2: a duration in microseconds; a faulty expression raises `error` in the entered state (M10.3), giving -1."""
-    if code < 0:
-        return constant
     at = evaluate(p, m, v, o, i, code, NONE, NONE)
     cell = v[at]
     state = p[m[i + p[r].slot].state]
@@ -156,7 +154,9 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
         # M3.7: nothing leaves it, so a timer would only fire in vain.
         return
     if state.timeout >= 0 or state.timeout_code >= 0:
-        length = duration(p, m, v, o, i, r, state.timeout, state.timeout_code)
+        length = state.timeout
+        if state.timeout_code >= 0:
+            length = duration(p, m, v, o, i, r, state.timeout_code)
         if length >= 0:
             set_timer(m, o, i, p[r].first_timer, me.time + length)
     for t in range(state.first_transition, state.end_transition):
@@ -165,7 +165,9 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             if transition.at_code >= 0:
                 due = moment(p, m, v, o, i, r, transition.at_code)
             else:
-                length = duration(p, m, v, o, i, r, transition.after, transition.after_code)
+                length = transition.after
+                if transition.after_code >= 0:
+                    length = duration(p, m, v, o, i, r, transition.after_code)
                 due = me.time + length if length >= 0 else NONE
             if due >= 0:
                 set_timer(m, o, i, p[r].first_timer + transition.timer, due)
@@ -266,8 +268,7 @@ def close(p: Rows, m: Rows, v: Cells, o: Output, i: int, status: int, reason: in
     for k in range(head.n_variables):
         if p[head.first_variable + k].output:
             note(o, row.seq, p[head.first_variable + k].name, v[me.cells + k])
-    effect = new_effect(o)
-    effect.kind = CLOSED
+    effect = new_effect(o, CLOSED)
     effect.status = status
     effect.outcome = me.outcome
     effect.seq = row.seq

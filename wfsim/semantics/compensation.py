@@ -41,11 +41,7 @@ def is_due(p: Rows, m: Rows, i: int, k: int, scope: int, flight: int) -> int:
 @kernel
 def note_entry(m: Rows, o: Output, i: int, k: int, seq: int, name: int) -> None:
     """Tie the number of an entry's activity to the record `seq`."""
-    value = new_value(o)
-    value.seq = seq
-    value.name = name
-    value.tag = INTEGER
-    value.whole = m[i + k].serial
+    new_value(o, seq, name, INTEGER, m[i + k].serial, 0.0)
 
 
 @apart

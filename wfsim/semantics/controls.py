@@ -53,8 +53,7 @@ def freeze_timers(p: Rows, m: Rows, o: Output, i: int) -> None:
         cell = m[i + timer]
         if cell.due > me.time:
             cell.left = cell.due - me.time
-            effect = new_effect(o)
-            effect.kind = DROP_TIMER
+            effect = new_effect(o, DROP_TIMER)
             effect.timer = timer
             effect.id = cell.id
 
@@ -68,8 +67,7 @@ def thaw_timers(p: Rows, m: Rows, o: Output, i: int) -> None:
         if cell.left >= 0:
             cell.due = me.time + cell.left
             cell.left = NONE
-            effect = new_effect(o)
-            effect.kind = SET_TIMER
+            effect = new_effect(o, SET_TIMER)
             effect.timer = timer
             effect.id = cell.id
             effect.due = cell.due

@@ -21,8 +21,7 @@ def reply(o: Output, event_id: int, fate: int, reason: int) -> None:
     """Tell the sender what became of an event, and why if it was not taken. Without an id nobody could be told."""
     if event_id < 0:
         return
-    effect = new_effect(o)
-    effect.kind = REPLY
+    effect = new_effect(o, REPLY)
     effect.event_id = event_id
     effect.fate = fate
     effect.reason = reason

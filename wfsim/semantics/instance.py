@@ -35,7 +35,6 @@ from .codes import (
     MESSAGE_RETURNED,
     N_CLOCKS,
     NONE,
-    NULL,
     OUTCOMES,
     REPLY,
     START,
@@ -50,7 +49,7 @@ from .codes import (
     WAITING,
 )
 from .evaluator import Evaluator
-from .kernel import Host, Output
+from .kernel import Host, Output, clear_cells
 from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .pending import (
     OpenActivity,
@@ -106,16 +105,15 @@ class Instance:
         head = program.head
         self.program = program
         self.texts = program.texts.copy() if texts is None else texts
-        self.m: Rows = [Me(key=key), Queued(), *(ListCell() for _ in range(FREE - INBOX))]
-        self.m.extend(RegionCell() for _ in range(head.n_regions))
-        self.m.extend(WorkCell() for _ in range(head.n_works))
-        self.m.extend(TimerCell() for _ in range(head.n_timers))
+        self.m: Rows = [Me(key=key), Queued()]
+        self.m += [ListCell() for _ in range(FREE - INBOX)]
+        self.m += [RegionCell() for _ in range(head.n_regions)]
+        self.m += [WorkCell() for _ in range(head.n_works)]
+        self.m += [TimerCell() for _ in range(head.n_timers)]
         self.m.append(Queued())
-        self.v: Cells = [Cell() for _ in range(head.n_cells)]
-        for k, cell in enumerate(program.initial_cells):
-            self.v[k] = Cell(cell.tag, cell.whole, cell.real)
-        for k in range(head.n_variables, head.inbox_cells):
-            self.v[k].tag = ABSENT
+        self.v: Cells = [Cell(cell.tag, cell.whole, cell.real) for cell in program.initial_cells]
+        self.v += [Cell(ABSENT) for _ in range(head.n_variables, head.inbox_cells)]
+        self.v += [Cell() for _ in range(head.inbox_cells, head.n_cells)]
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
         self.host: Host = Evaluator(program, self.texts)
@@ -188,7 +186,7 @@ class Instance:
         fitted = checked_inputs(self.program, inputs or {})
         key = correlation_key(self.program, fitted)
         for name, value in fitted.items():
-            self.texts.encode(value, self.v[self._variable(name)])
+            self.texts.encode(value, self.v[self.program.variable_cells[name]])
         if self.program.head.key_cell >= 0:
             self.texts.encode(key, self.v[self.program.head.key_cell])
         inbox = self._inbox(START, time)
@@ -207,7 +205,6 @@ class Instance:
         """An event arrives. What does not fit its declaration is rejected at the door (M7.1)."""
         inbox = self._inbox(EVENT, time)
         payload = payload or {}
-        base = self.program.head.inbox_cells
         problem = event_problem(self.program, event, payload)
         if problem is not None:
             undeclared = event not in self.program.events
@@ -216,18 +213,9 @@ class Instance:
             rest = refused_payload(event, payload)
         else:
             inbox.event = self.program.event_rows[event]
-            places = self.program.event_fields[event]
-            types = self.program.events[event].payload
-            rest = {}
-            for name, value in payload.items():
-                if name in places:
-                    if name in types and value is not None:
-                        value = admitted(types[name].shape, value)
-                    self.texts.encode(value, self.v[base + places[name]])
-                else:
-                    rest[name] = value
+            rest = self._fields_taken(event, payload) if payload else None
         if rest:
-            self.texts.encode(rest, self.v[base + EXTRAS])
+            self.texts.encode(rest, self.v[self.program.head.inbox_cells + EXTRAS])
         if event_id is not None:
             inbox.event_id = self._handle(event_id, "the id of an event")
         if sender is not None:
@@ -237,6 +225,21 @@ class Instance:
             if inbox.fate < 0 and (problem is None or self.is_closed):
                 self.events_seen[event_id] = T_TAKEN
         return self._step()
+
+    def _fields_taken(self, event: str, payload: Mapping[str, Value]) -> dict[str, Value]:
+        """Put the declared fields of a payload into the inbox; the others are returned."""
+        base = self.program.head.inbox_cells
+        places = self.program.event_fields[event]
+        types = self.program.events[event].payload
+        rest = {}
+        for name, value in payload.items():
+            if name in places:
+                if name in types and value is not None:
+                    value = admitted(types[name].shape, value)
+                self.texts.encode(value, self.v[base + places[name]])
+            else:
+                rest[name] = value
+        return rest
 
     def _fate(self, event_id: str, handle: int) -> int:
         """M7.1: what has become of the event that came with this id, or -1 if none did."""
@@ -266,7 +269,8 @@ class Instance:
 
     def activity_succeeded(self, time: int, activity_id: int, attempt: int, result: Value = None) -> Output:
         """An attempt's result arrives; `WfsimError` if it is not JSON, and then nothing has happened."""
-        checked_result(result, f"the result of activity {activity_id}")
+        if result is not None:
+            checked_result(result, f"the result of activity {activity_id}")
         inbox = self._inbox(ACTIVITY_SUCCEEDED, time)
         inbox.serial = activity_id
         inbox.attempt = attempt
@@ -350,14 +354,9 @@ class Instance:
     def _inbox(self, kind: int, time: int) -> Queued:
         if kind != START and not self.m[0].status:
             raise WfsimError("the instance has not started yet; the first stimulus is 'start'.")
-        inbox = Queued(kind=kind, time=time)
-        self.m[INBOX] = inbox
-        base = self.program.head.inbox_cells
-        for k in range(base, base + self.program.head.n_fields):
-            cell = self.v[k]
-            cell.tag = NULL
-            cell.whole = 0
-            cell.real = 0.0
+        inbox = self.m[INBOX] = Queued(kind, time)
+        head = self.program.head
+        clear_cells(self.v, head.inbox_cells, head.inbox_cells + head.n_fields)
         return inbox
 
     def _step(self) -> Output:
@@ -426,7 +425,7 @@ class Instance:
     @property
     def is_closed(self) -> bool:
         """Whether the status is one of the closed ones."""
-        return self.me.status >= STATUSES.index("completed")
+        return self.me.status >= COMPLETED
 
     @property
     def state(self) -> str:
@@ -537,9 +536,6 @@ class Instance:
     def _region_cell(self, number: int) -> RegionCell:
         cell: RegionCell = self.m[self.program.rows[number].slot]
         return cell
-
-    def _variable(self, name: str) -> int:
-        return list(self.program.variables).index(name)
 
 
 # --- records and effects with names ---------------------------------------------------------------

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from .codes import INBOX, NULL
 from .layout import Cell, Cells, Each, EffectRow, Held, Queued, RecordRow, Rows, ValueRow, WorkCell
 
 COMPILED = __name__.endswith(".compiled.kernel")
@@ -89,21 +90,19 @@ if not COMPILED:
         """Mark one that few steps need: compiled, it is never made a part of its callers, which all steps need."""
         return function
 
-    def new_record(o: Output) -> RecordRow:
+    def new_record(o: Output, kind: int, seq: int, time: int, cause: int) -> RecordRow:
         """A fresh record row in the output."""
-        row = RecordRow()
+        row = RecordRow(kind, seq, time, cause)
         o.records.append(row)
         return row
 
-    def new_value(o: Output) -> ValueRow:
-        """A fresh value row in the output."""
-        row = ValueRow()
-        o.values.append(row)
-        return row
+    def new_value(o: Output, seq: int, name: int, tag: int, whole: int, real: float) -> None:
+        """A value row in the output."""
+        o.values.append(ValueRow(seq, name, tag, whole, real))
 
-    def new_effect(o: Output) -> EffectRow:
+    def new_effect(o: Output, kind: int) -> EffectRow:
         """A fresh effect row in the output."""
-        row = EffectRow()
+        row = EffectRow(kind)
         o.effects.append(row)
         return row
 
@@ -111,6 +110,24 @@ if not COMPILED:
         """Make row `k` a fresh `Queued`."""
         row = m[k] = Queued()
         return row
+
+    def move_inbox(p: Rows, m: Rows, v: Cells, i: int, k: int) -> Queued:
+        """Make row `k` of the instance at row `i` what is in its inbox, where nothing of use is left."""
+        row: Queued = m[i + INBOX]
+        m[i + k] = row
+        head = p[0]
+        n = head.n_fields
+        source = m[i].cells + head.inbox_cells
+        target = m[i].cells + head.queue_cells + (k - head.first_queued) * n
+        v[source : source + n], v[target : target + n] = v[target : target + n], v[source : source + n]
+        return row
+
+    def clear_cells(v: Cells, first: int, end: int) -> None:
+        """Make the cells `[first, end)` null."""
+        for cell in v[first:end]:
+            cell.tag = NULL
+            cell.whole = 0
+            cell.real = 0.0
 
     def fresh_held(m: Rows, k: int) -> Held:
         """Make row `k` a fresh `Held`."""
@@ -179,7 +196,7 @@ if not COMPILED:
     def grow(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         """Add one queue row with its payload cells; returns its distance from the instance's first row."""
         m.append(Queued())
-        v.extend(Cell() for _ in range(p[0].n_fields))
+        v.extend([Cell() for _ in range(p[0].n_fields)])
         return len(m) - 1 - i
 
 else:
@@ -188,6 +205,7 @@ else:
         ask,
         ask_results,
         bits_of,
+        clear_cells,
         element,
         fresh_each,
         fresh_held,
@@ -198,6 +216,7 @@ else:
         kernel,
         length_of,
         make,
+        move_inbox,
         new_effect,
         new_record,
         new_value,

@@ -82,8 +82,7 @@ def send(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, a: int, private:
     for f in range(action.first_input, action.end_input):
         note(o, row.seq, p[f].name, v[cells + p[f].cell])
     if not to_self:
-        effect = new_effect(o)
-        effect.kind = SEND_MESSAGE
+        effect = new_effect(o, SEND_MESSAGE)
         effect.id = row.message
         effect.event = action.event
         effect.to = to

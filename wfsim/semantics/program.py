@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from wfsim.model.elements import Activity, Event, RetryPolicy, Transition, Variable
 from wfsim.model.expression_tree import Template
@@ -96,11 +97,21 @@ class Program:
     """Row of the expression for its correlation key (M7.2), or -1."""
     """The functions in Python that its expressions may call (M14)."""
 
-    @property
+    @cached_property
     def head(self) -> Head:
         """The head row: sizes and policies."""
         head: Head = self.rows[0]
         return head
+
+    @cached_property
+    def inputs(self) -> dict[str, Variable]:
+        """The variables that a start gives values to."""
+        return {name: variable for name, variable in self.variables.items() if variable.input}
+
+    @cached_property
+    def variable_cells(self) -> dict[str, int]:
+        """Which cell of an instance each variable lies in."""
+        return {name: k for k, name in enumerate(self.variables)}
 
     def retry_policies(self, activity: int) -> tuple[RetryPolicy, ...]:
         """How the activity at a row is tried again."""

@@ -151,11 +151,7 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
             logged = late_entry(p, m, v, i, row, payload_of(p, m, i, k) + RESULT)
         ignore(p, m, o, i, row, T_LATE)
         if logged:
-            value = new_value(o)
-            value.seq = m[i].seq
-            value.name = T_LOGGED
-            value.tag = BOOLEAN
-            value.whole = 1
+            new_value(o, m[i].seq, T_LOGGED, BOOLEAN, 1, 0.0)
     elif row.kind == ACTIVITY_STARTED:
         if m[i + w].phase == RUNNING:
             ignore(p, m, o, i, row, T_DUPLICATE)
@@ -233,8 +229,7 @@ def clock_fired(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued) -> N
     record.activity_id = work.serial
     record.attempt = work.attempt
     record.error_type = error_type
-    effect = new_effect(o)
-    effect.kind = CANCEL_ATTEMPT
+    effect = new_effect(o, CANCEL_ATTEMPT)
     effect.activity = work.activity
     effect.activity_id = work.serial
     effect.attempt = work.attempt

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from .codes import FREE, MANY, NONE, NULL, STRING
-from .kernel import Output, fresh_queued, grow, kernel, new_record, new_value
+from .kernel import Output, clear_cells, fresh_queued, grow, kernel, new_record, new_value
 from .layout import Cell, Cells, RecordRow, Rows
-from .values import set_null
 
 # Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
 EXTRAS = 0
@@ -26,33 +25,19 @@ def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
     """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
     me = m[i]
     me.seq += 1
-    row = new_record(o)
-    row.kind = kind
-    row.seq = me.seq
-    row.time = me.time
-    row.cause = me.cause
-    return row
+    return new_record(o, kind, me.seq, me.time, me.cause)
 
 
 @kernel
 def note(o: Output, seq: int, name: int, cell: Cell) -> None:
     """Tie a value to the record numbered `seq`."""
-    row = new_value(o)
-    row.seq = seq
-    row.name = name
-    row.tag = cell.tag
-    row.whole = cell.whole
-    row.real = cell.real
+    new_value(o, seq, name, cell.tag, cell.whole, cell.real)
 
 
 @kernel
 def note_text(o: Output, seq: int, name: int, text: int) -> None:
     """Tie a text, by its handle, to the record numbered `seq`."""
-    row = new_value(o)
-    row.seq = seq
-    row.name = name
-    row.tag = STRING
-    row.whole = text
+    new_value(o, seq, name, STRING, text, 0.0)
 
 
 @kernel
@@ -72,7 +57,8 @@ def payload_of(p: Rows, m: Rows, i: int, k: int) -> int:
     """Index of the first payload cell of the queued row `k` rows after `Me`; -1 for none."""
     if k < 0:
         return NONE
-    cell: int = m[i].cells + p[0].queue_cells + (k - p[0].first_queued) * p[0].n_fields
+    head = p[0]
+    cell: int = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
     return cell
 
 
@@ -94,8 +80,7 @@ def new_row(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """A row with a null payload; what it is to be, the caller makes of it."""
     k = take_row(p, m, v, o, i)
     payload = payload_of(p, m, i, k)
-    for f in range(p[0].n_fields):
-        set_null(v[payload + f])
+    clear_cells(v, payload, payload + p[0].n_fields)
     return k
 
 
@@ -129,9 +114,8 @@ def release(m: Rows, i: int, k: int) -> None:
         row.holds -= 1
         if row.holds > 0:
             return
-        origin = row.origin
         free_row(m, i, k)
-        k = origin
+        k = row.origin
 
 
 @kernel

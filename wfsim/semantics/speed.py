@@ -17,8 +17,9 @@ import numpy as np
 from wfsim.files import cache_root
 
 from . import layout
+from .addresses import copy_rows
 from .bounds import CHECKED
-from .codes import ABSENT, INTEGER, MAKE_RESULTS, OP_ENDS, OP_STARTS
+from .codes import ABSENT, INBOX, INTEGER, MAKE_RESULTS, NULL, OP_ENDS, OP_STARTS
 from .later import Later, njit
 
 _njit = njit()
@@ -303,22 +304,22 @@ def _blank(cls: type) -> dict[str, Any]:
     return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
 
 
-def _fresh(cls: type, record: np.dtype[Any], array: str, counter: str) -> Any:
-    """`new_record` and its like: the next row with its defaults; when full, a scratch row and a flag."""
+def _fresh(cls: type, record: np.dtype[Any], array: str, *given: str) -> Any:
+    """`new_record` and its like: the next row, with what is given and defaults; when full, a scratch row and a flag."""
     lines = [
-        "def fresh(o):",
+        f"def fresh(o, {', '.join(given)}):",
         "    tally = o.tally[0]",
-        f"    at = tally.{counter}",
+        f"    at = tally.{array}",
         f"    if at >= {room_of(array)}:",
         "        if tally.question < 0:",
         "            tally.full = 1",
         "        at = 0",
         "    else:",
-        f"        tally.{counter} = at + 1",
+        f"        tally.{array} = at + 1",
         f"    row = o.{array}[at]",
     ]
     fill, filling = _filling(cls, record, f"o.{array}", "at")
-    lines += [*filling, "    return row"]
+    lines += [*filling, *(f"    row.{name} = {name}" for name in given), "    return row"]
     space = {"fill": fill}
     exec("\n".join(lines), space)
     return _njit(space["fresh"])
@@ -345,9 +346,9 @@ fresh_queued = _fresh_row(layout.Queued)
 fresh_held = _fresh_row(layout.Held)
 fresh_work = _fresh_row(layout.WorkCell)
 fresh_each = _fresh_row(layout.Each)
-new_record = _fresh(layout.RecordRow, RECORD, "records", "records")
-new_value = _fresh(layout.ValueRow, VALUE, "values", "values")
-new_effect = _fresh(layout.EffectRow, EFFECT, "effects", "effects")
+new_record = _fresh(layout.RecordRow, RECORD, "records", "kind", "seq", "time", "cause")
+new_value = _fresh(layout.ValueRow, VALUE, "values", "seq", "name", "tag", "whole", "real")
+new_effect = _fresh(layout.EffectRow, EFFECT, "effects", "kind")
 
 
 def _second_form(function: Callable[..., Any]) -> Any:
@@ -364,6 +365,28 @@ def keep_cell(source: Any, target: Any) -> None:
     target.tag = source.tag
     target.whole = source.whole
     target.real = source.real
+
+
+@_second_form
+def move_inbox(p: Any, m: Any, v: Any, i: int, k: int) -> Any:
+    """Make row `k` of the instance at row `i` what is in its inbox."""
+    copy_rows(m, i + k, m, i + INBOX, 1)
+    head = p[0]
+    source = m[i].cells + head.inbox_cells
+    target = m[i].cells + head.queue_cells + (k - head.first_queued) * head.n_fields
+    for f in range(head.n_fields):
+        keep_cell(v[source + f], v[target + f])
+    return m[i + k]
+
+
+@_second_form
+def clear_cells(v: Any, first: int, end: int) -> None:
+    """Make the cells `[first, end)` null."""
+    for k in range(first, end):
+        cell = v[k]
+        cell.tag = NULL
+        cell.whole = 0
+        cell.real = 0.0
 
 
 @_second_form

@@ -81,14 +81,17 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
 
     `private` are the flight's own writes (M3.3), `payload` the event's fields; -1 for none.
     """
-    base: int = m[i].cells + p[0].stack_cells
+    cells = m[i].cells
+    base: int = cells + p[0].stack_cells
     top: int = base - 1
     loop = NONE
     steps = 0
     at = code
-    while p[at].op != OP_END:
+    while True:
         row = p[at]
         op = row.op
+        if op == OP_END:
+            return top
         at += 1
         if op == OP_CONSTANT:
             top += 1
@@ -99,10 +102,8 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             continue
         if op == OP_VARIABLE:
             top += 1
-            if private >= 0 and v[private + row.a].tag != ABSENT:
-                copy_cell(v[private + row.a], v[top])
-            else:
-                copy_cell(v[m[i].cells + row.a], v[top])
+            hidden = private >= 0 and v[private + row.a].tag != ABSENT
+            copy_cell(v[(private if hidden else cells) + row.a], v[top])
             continue
         if op == OP_FIELD:
             top += 1
@@ -218,4 +219,3 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
         if v[top].tag == FAULT:
             copy_cell(v[top], v[base])
             return base
-    return top

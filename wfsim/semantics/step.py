@@ -27,6 +27,7 @@ from .codes import (
     DISCARD,
     EVENT,
     FAILED,
+    FIRST_REGION,
     GROUNDED,
     INBOX,
     INTERNAL,
@@ -67,7 +68,7 @@ from .codes import (
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
 from .internal import end_transients, ignore, is_active, is_busy, raise_error, unblock
-from .kernel import Output, fresh_queued, kernel
+from .kernel import Output, kernel, move_inbox
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
 from .reports import (
@@ -102,7 +103,6 @@ from .transitions import (
     take,
     take_chosen,
 )
-from .values import copy_cell
 
 # === 4 done and error =============================================================================
 
@@ -252,13 +252,11 @@ def block_regions(p: Rows, m: Rows, i: int, row: Queued) -> None:
 def dispatch_automatic(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """M2.6: condition-only transitions of idle regions."""
     head = p[0]
-    if not has_automatic(p, m, i):
-        return 0
     if choose_everywhere(p, m, v, o, i, head.automatic, NONE) != TAKEN:
         return 0
     me = m[i]
-    for r in range(head.first_region, head.first_region + head.n_regions):
-        if m[i + p[r].slot].chosen >= 0:
+    for at in range(i + FIRST_REGION, i + FIRST_REGION + head.n_regions):
+        if m[at].chosen >= 0:
             me.automatic += 1
     if me.automatic <= head.max_automatic:
         take_chosen(p, m, v, o, i, NONE)
@@ -303,8 +301,6 @@ def dispatch_deferred(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     Leaves the regions marked that a held one shares with what comes later (M2.2), for `dispatch_waiting`.
     """
     me = m[i]
-    if me.blocks:
-        unblock(p, m, i)
     k = m[i + DEFERRED].first
     while k >= 0:
         row = m[i + k]
@@ -400,13 +396,16 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
         if me.automatic > p[0].max_automatic:
             close(p, m, v, o, i, FAILED, T_AUTOMATIC_CHAIN)
             return
-        if dispatch_automatic(p, m, v, o, i):
+        if has_automatic(p, m, i) and dispatch_automatic(p, m, v, o, i):
             continue
         if m[i + INTERNAL].first >= 0 and dispatch_internal(p, m, v, o, i):
             continue
-        if m[i + DEFERRED].first < 0 and m[i + WAITING].first < 0:
+        deferred = m[i + DEFERRED].first
+        if deferred < 0 and m[i + WAITING].first < 0:
             return
-        if dispatch_deferred(p, m, v, o, i):
+        if me.blocks:
+            unblock(p, m, i)
+        if deferred >= 0 and dispatch_deferred(p, m, v, o, i):
             continue
         if not dispatch_waiting(p, m, v, o, i):
             return
@@ -476,25 +475,8 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         return me.seq
     else:
         k = take_row(p, m, v, o, i)
-        row = fresh_queued(m, i + k)
+        row = move_inbox(p, m, v, i, k)
         row.holds = MANY if k == p[0].first_queued else 1
-        row.kind = inbox.kind
-        row.time = inbox.time
-        row.event = inbox.event
-        row.event_id = inbox.event_id
-        row.cause = inbox.cause
-        row.serial = inbox.serial
-        row.attempt = inbox.attempt
-        row.timer = inbox.timer
-        row.error_type = inbox.error_type
-        row.policy = inbox.policy
-        row.retry_after = inbox.retry_after
-        row.reason = inbox.reason
-        row.sender = inbox.sender
-        source = me.cells + p[0].inbox_cells
-        target = payload_of(p, m, i, k)
-        for f in range(p[0].n_fields):
-            copy_cell(v[source + f], v[target + f])
         append(m, i, WAITING, k)
     run(p, m, v, o, i)
     if p[0].transients:

@@ -101,7 +101,7 @@ def event_problem(program: Program, event: str, payload: Mapping[str, Value]) ->
 
 def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, Value]:
     """Inputs fitted to their variables; M7.2: with bad input, start is refused."""
-    accepted = [name for name, variable in program.variables.items() if variable.input]
+    accepted = program.inputs
     fitted: dict[str, Value] = {}
     for name, value in inputs.items():
         if name not in accepted:
@@ -109,11 +109,10 @@ def checked_inputs(program: Program, inputs: Mapping[str, Value]) -> dict[str, V
                 f"{program.workflow.name} has no input {name!r}. Inputs: {', '.join(accepted) or 'none'}."
             )
         try:
-            fitted[name] = fit(program.variables[name], value)
+            fitted[name] = fit(accepted[name], value)
         except EvaluationFault as fault:
             raise StartRefused(f"input {name!r} of {program.workflow.name}: {fault.message}") from None
-    for name in accepted:
-        variable = program.variables[name]
+    for name, variable in accepted.items():
         if fitted.get(name) is None and variable.initial is None and not variable.optional:
             raise StartRefused(
                 f"{program.workflow.name} needs the input {name!r} ({variable.shape}). Give it, or declare it optional."

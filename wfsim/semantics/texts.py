@@ -98,6 +98,9 @@ class Texts:
         cell.real = 0.0
         if value is None:
             cell.tag = NULL
+        elif isinstance(value, str):
+            cell.tag = STRING
+            cell.whole = self.handle(value)
         elif isinstance(value, bool):
             cell.tag = BOOLEAN
             cell.whole = 1 if value else 0
@@ -107,9 +110,6 @@ class Texts:
         elif isinstance(value, float):
             cell.tag = NUMBER
             cell.real = value + 0.0
-        elif isinstance(value, str):
-            cell.tag = STRING
-            cell.whole = self.handle(value)
         elif isinstance(value, (list, tuple)):
             cell.tag = LIST
             cell.whole = self.handle(list(value))

@@ -26,8 +26,7 @@ def set_timer(m: Rows, o: Output, i: int, timer: int, due: int) -> None:
     cell.due = due
     cell.id = me.timer_ids
     cell.left = NONE
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
+    effect = new_effect(o, SET_TIMER)
     effect.timer = timer
     effect.id = cell.id
     effect.due = due
@@ -39,8 +38,7 @@ def drop_timer(m: Rows, o: Output, i: int, timer: int) -> None:
     cell = m[i + timer]
     if cell.due < 0:
         return
-    effect = new_effect(o)
-    effect.kind = DROP_TIMER
+    effect = new_effect(o, DROP_TIMER)
     effect.timer = timer
     effect.id = cell.id
     cell.due = NONE
@@ -60,8 +58,7 @@ def set_clock(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
     work = m[i + w]
     work.due = due
     work.due_id = m[i].timer_ids
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
+    effect = new_effect(o, SET_TIMER)
     effect.timer = p[0].first_clock + clock_of(work.phase)
     effect.id = work.due_id
     effect.due = due
@@ -74,8 +71,7 @@ def set_deadline(p: Rows, m: Rows, o: Output, i: int, w: int, due: int) -> None:
     work = m[i + w]
     work.deadline = due
     work.deadline_id = m[i].timer_ids
-    effect = new_effect(o)
-    effect.kind = SET_TIMER
+    effect = new_effect(o, SET_TIMER)
     effect.timer = p[0].first_clock + SCHEDULE_TO_CLOSE
     effect.id = work.deadline_id
     effect.due = due
@@ -86,8 +82,7 @@ def drop_clock(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
     """M6.2 for the clock of the work's phase."""
     work = m[i + w]
     if work.due >= 0:
-        effect = new_effect(o)
-        effect.kind = DROP_TIMER
+        effect = new_effect(o, DROP_TIMER)
         effect.timer = p[0].first_clock + clock_of(work.phase)
         effect.id = work.due_id
     work.due = NONE

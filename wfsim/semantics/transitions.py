@@ -21,6 +21,7 @@ from .codes import (
     FAULT,
     FIRST_REGION,
     GROUNDED,
+    IDLE,
     INTERNAL,
     INTERNAL_DONE,
     NONE,
@@ -126,7 +127,8 @@ def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int,
         if t >= 0 or t == RAISED:
             cell.chosen = t
             answer = TAKEN
-            block_outer(p, m, i, r)
+            if p[r].parent >= 0:
+                block_outer(p, m, i, r)
             if t == RAISED and event == head.automatic:
                 # Not evaluated again until its error has been offered: it would raise for ever.
                 cell.stuck = 1
@@ -236,7 +238,8 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
 def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     """M3.1, M3.8: leave, write, enter; one record, then what it ended, then what it entered."""
     me = m[i]
-    cell = m[i + p[r].slot]
+    region = p[r]
+    cell = m[i + region.slot]
     transition = p[cell.flight]
     me.commits += 1
     row = emit(m, o, i, R_TRANSITION)
@@ -248,7 +251,7 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     row.transition = cell.flight
     row.flight = cell.flight_number
     row.activation = me.activations + 1 if transition.target >= 0 else cell.activation
-    private = me.cells + p[r].private_cells
+    private = me.cells + region.private_cells
     again = transition.target == cell.state
     if again:
         # M13.3: what the flight has set is of the new stay.
@@ -263,17 +266,21 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     cell.flight_phase = AFTER_COMMIT
     if transition.target < 0:
         return
-    leave_regions(p, m, v, o, i, r + 1, p[r].end_region, T_OUTER)
-    cancel_work(p, m, o, i, p[r].work, T_LEFT)
-    for k in range(p[r].n_timers):
-        drop_timer(m, o, i, p[r].first_timer + k)
+    if r + 1 < region.end_region:
+        leave_regions(p, m, v, o, i, r + 1, region.end_region, T_OUTER)
+    if m[i + region.work].phase != IDLE:
+        cancel_work(p, m, o, i, region.work, T_LEFT)
+    for timer in range(region.first_timer, region.first_timer + region.n_timers):
+        if m[i + timer].due >= 0:
+            drop_timer(m, o, i, timer)
     state = p[cell.state]
     if state.first_exit < state.end_exit:
         perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
-    if not again:
+    if state.first_datum < state.end_datum and not again:
         forget(p, m, v, i, cell.state)
     start_state(p, m, v, o, i, r, transition.target)
-    enter_inner(p, m, v, o, i, r)
+    if r + 1 < region.end_region:
+        enter_inner(p, m, v, o, i, r)
 
 
 @kernel

@@ -33,20 +33,20 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, apart, fresh_held, kernel, new_effect
+from .kernel import Output, apart, clear_cells, fresh_held, kernel, new_effect
 from .layout import Cells, Queued, Rows
 from .rows import (
     append,
     emit,
     free_row,
-    new_row,
     note,
     payload_of,
+    take_row,
     unlink,
 )
 from .stack import evaluate
 from .timers import drop_clock, set_clock, set_deadline
-from .values import copy_cell
+from .values import copy_cell, set_null
 
 
 @kernel
@@ -60,19 +60,21 @@ def hold_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, a: int, private: 
     end = p[a].end_input
     if first == end and p[activity].undo < 0:
         return NONE
-    k = new_row(p, m, v, o, i)
+    k = take_row(p, m, v, o, i)
     held = fresh_held(m, i + k)
     held.activity = activity
     held.first_input = first
     held.end_input = end
     held.holds = MANY if k == p[0].first_queued else 1
-    cells = payload_of(p, m, i, k) + 1
+    cells = payload_of(p, m, i, k)
     for at in range(first, end):
         found = evaluate(p, m, v, o, i, p[at].code, private, payload)
         if v[found].tag == FAULT:
             free_row(m, i, k)
             return -2 - v[found].whole
-        copy_cell(v[found], v[cells + at - first])
+        copy_cell(v[found], v[cells + 1 + at - first])
+    set_null(v[cells])
+    clear_cells(v, cells + 1 + end - first, cells + p[0].n_fields)
     return k
 
 
@@ -125,8 +127,7 @@ def start_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None
     row.attempt = work.attempt
     row.index = work.index
     row.reason = p[work.activity].version
-    effect = new_effect(o)
-    effect.kind = START_ATTEMPT
+    effect = new_effect(o, START_ATTEMPT)
     effect.activity = work.activity
     effect.activity_id = work.serial
     effect.attempt = work.attempt
@@ -200,12 +201,10 @@ def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
 
 
 @kernel
-def is_work(m: Rows, i: int, w: int, number: int, is_child: int) -> int:
-    """1 if the work at offset `w` is that open activity, or that child."""
-    work = m[i + w]
-    if work.serial != number:
-        return 0
-    return 1 if (work.phase == CHILD if is_child else SCHEDULED <= work.phase <= BACKOFF) else 0
+def is_open(m: Rows, i: int, w: int, is_child: int) -> int:
+    """1 if the work at offset `w` is an open activity, or a child."""
+    phase = m[i + w].phase
+    return 1 if (phase == CHILD if is_child else SCHEDULED <= phase <= BACKOFF) else 0
 
 
 @kernel
@@ -213,24 +212,34 @@ def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
     """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
     head = p[0]
     for w in range(head.first_work, head.first_work + head.n_works):
-        if is_work(m, i, w, number, is_child):
+        if m[i + w].serial == number and is_open(m, i, w, is_child):
             return w
     item: int = m[i + ITEMS].first
-    while item >= 0 and not is_work(m, i, item, number, is_child):
+    while item >= 0 and not (m[i + item].serial == number and is_open(m, i, item, is_child)):
         item = m[i + item].next
     return item
 
 
 @kernel
+def has_clock(m: Rows, i: int, w: int, number: int) -> int:
+    """1 if the work at offset `w` is open, and a clock of it has this id."""
+    work = m[i + w]
+    return 1 if work.phase != IDLE and (work.due_id == number or work.deadline_id == number) else 0
+
+
+@kernel
 def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
     """Offset of the open work whose running clock has this id, or -1."""
-    w = next_work(p, m, i, NONE) if number >= 0 else NONE
-    while w >= 0:
-        work = m[i + w]
-        if work.phase != IDLE and (work.due_id == number or work.deadline_id == number):
+    if number < 0:
+        return NONE
+    head = p[0]
+    for w in range(head.first_work, head.first_work + head.n_works):
+        if has_clock(m, i, w, number):
             return w
-        w = next_work(p, m, i, w)
-    return NONE
+    item: int = m[i + ITEMS].first
+    while item >= 0 and not has_clock(m, i, item, number):
+        item = m[i + item].next
+    return item
 
 
 @kernel
@@ -274,8 +283,7 @@ def close_work(p: Rows, m: Rows, o: Output, i: int, w: int, sure: int) -> None:
     drop_clock(p, m, o, i, w)
     work = m[i + w]
     if work.deadline >= 0:
-        effect = new_effect(o)
-        effect.kind = DROP_TIMER
+        effect = new_effect(o, DROP_TIMER)
         effect.timer = p[0].first_clock + SCHEDULE_TO_CLOSE
         effect.id = work.deadline_id
     work.deadline = NONE
@@ -316,8 +324,7 @@ def open_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, w: int, ch
         if p[child].undo_when == WHEN_ATTEMPTED:
             log_entry(m, i, held)
     note_inputs(p, m, v, o, i, w, row.seq)
-    effect = new_effect(o)
-    effect.kind = START_CHILD
+    effect = new_effect(o, START_CHILD)
     effect.activity = child
     effect.activity_id = work.serial
     effect.seq = row.seq
@@ -335,8 +342,7 @@ def stop_child(p: Rows, m: Rows, o: Output, i: int, w: int) -> None:
         row.state = m[i + p[work.region].slot].state
         row.activation = work.serial
         row.reason = policy
-        effect = new_effect(o)
-        effect.kind = STOP_CHILD
+        effect = new_effect(o, STOP_CHILD)
         effect.activity = work.activity
         effect.activity_id = work.serial
         effect.reason = policy
@@ -361,8 +367,7 @@ def cancel_one(p: Rows, m: Rows, o: Output, i: int, w: int, reason: int) -> None
     row.attempt = work.attempt
     row.reason = reason
     if work.phase != BACKOFF:
-        effect = new_effect(o)
-        effect.kind = CANCEL_ATTEMPT
+        effect = new_effect(o, CANCEL_ATTEMPT)
         effect.activity = work.activity
         effect.activity_id = work.serial
         effect.attempt = work.attempt
