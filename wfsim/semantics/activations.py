@@ -148,6 +148,8 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
     cell.activation = me.activations
     cell.stuck = 0
     cell.automatic = state.automatic
+    if state.automatic:
+        me.leavable = 1
     if state.first_entry < state.end_entry:
         perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
     if state.terminal:
@@ -159,7 +161,8 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             length = duration(p, m, v, o, i, r, state.timeout_code)
         if length >= 0:
             set_timer(m, o, i, p[r].first_timer, me.time + length)
-    for t in range(state.first_transition, state.end_transition):
+    # The first timer is that of the state itself.
+    for t in range(state.first_transition, state.end_transition if state.n_timers > 1 else NONE):
         transition = p[t]
         if transition.timer > 0:
             if transition.at_code >= 0:

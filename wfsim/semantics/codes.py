@@ -48,7 +48,7 @@ MANY = 1 << 40
 # Commands (M8).
 PAUSE, RESUME, CANCEL, TERMINATE, RETRY_COMMAND = range(5)
 
-# Stimuli and, from INTERNAL_DONE on, what waits inside the instance.
+# Stimuli, in the order of the records that they cause, and, from INTERNAL_DONE on, what waits inside the instance.
 (
     START,
     EVENT,

@@ -297,7 +297,10 @@ class OpRow:
 
 @dataclass(slots=True)
 class Me:
-    """Row 0 of an instance's memory: what is not in a region (M1.3); `blocks` says whether any is `blocked`."""
+    """Row 0 of an instance's memory: what is not in a region (M1.3).
+
+    `blocks` says whether any region is `blocked`, `leavable` whether one may be `automatic`.
+    """
 
     status: int = CREATED
     outcome: int = 0
@@ -320,6 +323,7 @@ class Me:
     reason: int = NONE
     told: int = 0
     blocks: int = 0
+    leavable: int = 1
 
 
 @dataclass(slots=True)

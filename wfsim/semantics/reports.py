@@ -153,17 +153,17 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
         if logged:
             new_value(o, m[i].seq, T_LOGGED, BOOLEAN, 1, 0.0)
     elif row.kind == ACTIVITY_STARTED:
-        if m[i + w].phase == RUNNING:
+        work = m[i + w]
+        activity = p[work.activity]
+        if work.phase == RUNNING:
             ignore(p, m, o, i, row, T_DUPLICATE)
             return
         drop_clock(p, m, o, i, w)
-        m[i + w].phase = RUNNING
-        if m[i + w].undoes < 0 and m[i + w].held >= 0:
-            undo = p[m[i + w].activity]
-            if undo.undo >= 0 and undo.undo_when == WHEN_ATTEMPTED:
-                log_entry(m, i, m[i + w].held)
-        if p[m[i + w].activity].start_to_close >= 0:
-            set_clock(p, m, o, i, w, row.time + p[m[i + w].activity].start_to_close)
+        work.phase = RUNNING
+        if activity.undo >= 0 and activity.undo_when == WHEN_ATTEMPTED and work.undoes < 0 and work.held >= 0:
+            log_entry(m, i, work.held)
+        if activity.start_to_close >= 0:
+            set_clock(p, m, o, i, w, row.time + activity.start_to_close)
     elif row.kind == ACTIVITY_SUCCEEDED:
         end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
     elif retry_work(p, m, o, i, w, row.policy, row.retry_after) == 0:

@@ -396,7 +396,7 @@ def run(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
         if me.automatic > p[0].max_automatic:
             close(p, m, v, o, i, FAILED, T_AUTOMATIC_CHAIN)
             return
-        if has_automatic(p, m, i) and dispatch_automatic(p, m, v, o, i):
+        if me.leavable and has_automatic(p, m, i) and dispatch_automatic(p, m, v, o, i):
             continue
         if m[i + INTERNAL].first >= 0 and dispatch_internal(p, m, v, o, i):
             continue
@@ -433,52 +433,54 @@ def begin(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
 def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     """M11.1: apply the stimulus in the inbox of the instance at row `i`. Returns its new version, the last `seq`."""
     me: Me = m[i]
+    head = p[0]
     inbox = m[i + INBOX]
+    kind = inbox.kind
     # M6.1: never decreasing.
     if inbox.time < me.time:
         inbox.time = me.time
     me.time = inbox.time
     me.automatic = 0
     record_cause(p, m, v, o, i, inbox)
-    retries = inbox.kind == CONTROL and inbox.command == RETRY_COMMAND
+    retries = kind == CONTROL and inbox.command == RETRY_COMMAND
     if inbox.fate >= 0:
         ignore(p, m, o, i, inbox, T_DUPLICATE)
-        if inbox.kind == EVENT:
+        if kind == EVENT:
             note_text(o, me.seq, T_FATE, inbox.fate)
             reply(o, inbox.event_id, inbox.fate, T_DUPLICATE)
         return me.seq
     if me.status >= COMPLETED and not retries:
-        late = inbox.kind != EVENT and inbox.kind != CONTROL and inbox.kind != TIMER
-        ignore(p, m, o, i, inbox, T_LATE if late else (T_VOID if inbox.kind == TIMER else T_CLOSED))
-        if inbox.kind == EVENT:
+        late = kind != EVENT and kind != CONTROL and kind != TIMER
+        ignore(p, m, o, i, inbox, T_LATE if late else (T_VOID if kind == TIMER else T_CLOSED))
+        if kind == EVENT:
             reply(o, inbox.event_id, T_REJECTED, T_CLOSED)
         return me.seq
-    if inbox.kind == START:
+    if kind == START:
         begin(p, m, v, o, i)
-    elif inbox.kind == CONTROL:
+    elif kind == CONTROL:
         control(p, m, v, o, i, inbox)
-    elif inbox.kind == TIMER and inbox.timer == p[0].first_timer:
+    elif kind == TIMER and inbox.timer == head.first_timer:
         if m[i + inbox.timer].due < 0 or m[i + inbox.timer].id != inbox.serial:
             ignore(p, m, o, i, inbox, T_VOID)
         else:
             m[i + inbox.timer].due = NONE
-            if not offer_to_root(p, m, v, o, i, p[0].workflow_timeout_event, T_CONTROL):
+            if not offer_to_root(p, m, v, o, i, head.workflow_timeout_event, T_CONTROL):
                 close(p, m, v, o, i, TIMED_OUT, T_WORKFLOW_TIMEOUT)
-    elif inbox.kind == TIMER and inbox.timer < p[0].first_clock and m[i + inbox.timer].left >= 0:
+    elif kind == TIMER and inbox.timer < head.first_clock and m[i + inbox.timer].left >= 0:
         # M8.1: frozen, so not running; it will be due again after the pause.
         ignore(p, m, o, i, inbox, T_VOID)
-    elif inbox.kind == EVENT and inbox.refused >= 0:
+    elif kind == EVENT and inbox.refused >= 0:
         # M7.1: an undeclared name or an ill-typed payload is rejected at the door.
         turn_away(p, m, o, i, R_EVENT_REJECTED, inbox, inbox.refused)
-    elif inbox.kind == MESSAGE_RETURNED:
+    elif kind == MESSAGE_RETURNED:
         # M7.3: recorded at the sender, and nothing else.
         return me.seq
     else:
         k = take_row(p, m, v, o, i)
         row = move_inbox(p, m, v, i, k)
-        row.holds = MANY if k == p[0].first_queued else 1
+        row.holds = MANY if k == head.first_queued else 1
         append(m, i, WAITING, k)
     run(p, m, v, o, i)
-    if p[0].transients:
+    if head.transients:
         end_transients(p, m, v, i)
     return me.seq

@@ -42,7 +42,7 @@ from .codes import (
     T_SEND,
 )
 from .compensation import next_entry, show_compensation, undo_next
-from .internal import add_message, add_origin, clear_private, forget, raise_done, raise_error
+from .internal import add_message, add_origin, forget, raise_done, raise_error
 from .items import cancel_work
 from .kernel import Output, apart, kernel
 from .layout import Cells, Rows
@@ -88,7 +88,8 @@ def choose(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, event: int, en
             continue
         if transition.condition < 0:
             return t
-        at = evaluate(p, m, v, o, i, transition.condition, NONE, payload_of(p, m, i, entry))
+        payload = payload_of(p, m, i, entry) if entry >= 0 else NONE
+        at = evaluate(p, m, v, o, i, transition.condition, NONE, payload)
         holds = is_true(v, at)
         if holds < 0:
             # M2.5: not false. Falling through could approve what a missing field should have stopped.
@@ -140,11 +141,18 @@ def choose_everywhere(p: Rows, m: Rows, v: Cells, o: Output, i: int, event: int,
 
 @kernel
 def has_automatic(p: Rows, m: Rows, i: int) -> int:
-    """1 if an idle region stands in a state that condition-only transitions leave (M2.6); most steps ask in vain."""
+    """1 if an idle region stands in a state that condition-only transitions leave (M2.6).
+
+    Where none does, idle or not, this need not be asked until the next one is entered.
+    """
+    leavable = 0
     for at in range(i + FIRST_REGION, i + FIRST_REGION + p[0].n_regions):
         cell = m[at]
-        if cell.automatic and cell.phase == ACTIVE and cell.flight_phase == GROUNDED and not cell.stuck:
-            return 1
+        if cell.automatic and cell.phase == ACTIVE:
+            if cell.flight_phase == GROUNDED and not cell.stuck:
+                return 1
+            leavable = 1
+    m[i].leavable = leavable
     return 0
 
 
@@ -204,7 +212,7 @@ def run_action(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> int:
     cell = m[i + p[r].slot]
     action = p[cell.action]
     private = me.cells + p[r].private_cells if cell.flight_phase == BEFORE_COMMIT else NONE
-    payload = payload_of(p, m, i, cell.entry)
+    payload = payload_of(p, m, i, cell.entry) if cell.entry >= 0 else NONE
     if action.action == RUN_ACTIVITY:
         held = hold_inputs(p, m, v, o, i, cell.action, private, payload)
         if held < NONE:
@@ -257,12 +265,13 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
         # M13.3: what the flight has set is of the new stay.
         forget(p, m, v, i, cell.state)
     if cell.wrote:
+        cell.wrote = 0
         for k in range(p[0].n_variables):
             if v[private + k].tag != ABSENT:
                 copy_cell(v[private + k], v[me.cells + k])
+                v[private + k].tag = ABSENT
                 if not p[p[0].first_variable + k].transient:
-                    note(o, row.seq, p[p[0].first_variable + k].name, v[private + k])
-        clear_private(p, m, v, i, r)
+                    note(o, row.seq, p[p[0].first_variable + k].name, v[me.cells + k])
     cell.flight_phase = AFTER_COMMIT
     if transition.target < 0:
         return

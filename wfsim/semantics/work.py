@@ -201,23 +201,22 @@ def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
 
 
 @kernel
-def is_open(m: Rows, i: int, w: int, is_child: int) -> int:
-    """1 if the work at offset `w` is an open activity, or a child."""
-    phase = m[i + w].phase
-    return 1 if (phase == CHILD if is_child else SCHEDULED <= phase <= BACKOFF) else 0
-
-
-@kernel
 def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
     """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
     head = p[0]
+    first = CHILD if is_child else SCHEDULED
+    last = CHILD if is_child else BACKOFF
     for w in range(head.first_work, head.first_work + head.n_works):
-        if m[i + w].serial == number and is_open(m, i, w, is_child):
+        work = m[i + w]
+        if work.serial == number and first <= work.phase <= last:
             return w
     item: int = m[i + ITEMS].first
-    while item >= 0 and not (m[i + item].serial == number and is_open(m, i, item, is_child)):
-        item = m[i + item].next
-    return item
+    while item >= 0:
+        work = m[i + item]
+        if work.serial == number and first <= work.phase <= last:
+            return item
+        item = work.next
+    return NONE
 
 
 @kernel
