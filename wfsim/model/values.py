@@ -123,7 +123,7 @@ def check_value(value_type: ValueType, value: Value) -> str | None:
     if reason is not None or value_type is ValueType.ANY:
         return reason
     kind = kind_of(value)
-    if kind == value_type.value:
+    if kind == value_type:
         return None
     if value_type is ValueType.TIMESTAMP and kind in ("integer", "string"):
         return _check_timestamp(value)

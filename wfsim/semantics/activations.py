@@ -42,10 +42,10 @@ from .codes import (
 from .fates import turn_away
 from .internal import clear_private, forget, ignore, raise_error, unblock
 from .items import cancel_work, start_each
-from .kernel import Output, apart, kernel, new_effect
+from .kernel import Output, apart, kernel, new_effect, note
 from .layout import Cells, Rows
 from .performing import perform
-from .rows import emit, note, release, unlink
+from .rows import emit, release, unlink
 from .stack import evaluate
 from .timers import drop_timer, set_timer
 from .work import hold_inputs, open_activity, open_child

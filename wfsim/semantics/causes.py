@@ -17,14 +17,9 @@ from .codes import (
     T_RESULT,
     TIMER,
 )
-from .kernel import Output, kernel
+from .kernel import Output, kernel, note
 from .layout import Cells, Queued, RecordRow, Rows
-from .rows import (
-    RESULT,
-    emit,
-    note,
-    note_payload,
-)
+from .rows import RESULT, emit, note_payload
 from .work import work_of, work_with_clock
 
 

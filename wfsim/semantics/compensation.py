@@ -11,7 +11,7 @@ from .codes import (
     T_ENTRIES,
     T_FAILED,
 )
-from .kernel import Output, apart, kernel, new_value
+from .kernel import Output, apart, kernel, note_whole
 from .layout import Cells, Rows
 from .rows import emit, unlink
 from .work import drop_held, open_activity
@@ -41,7 +41,7 @@ def is_due(p: Rows, m: Rows, i: int, k: int, scope: int, flight: int) -> int:
 @kernel
 def note_entry(m: Rows, o: Output, i: int, k: int, seq: int, name: int) -> None:
     """Tie the number of an entry's activity to the record `seq`."""
-    new_value(o, seq, name, INTEGER, m[i + k].serial, 0.0)
+    note_whole(o, seq, name, INTEGER, m[i + k].serial)
 
 
 @apart

@@ -96,9 +96,13 @@ if not COMPILED:
         o.records.append(row)
         return row
 
-    def new_value(o: Output, seq: int, name: int, tag: int, whole: int, real: float) -> None:
-        """A value row in the output."""
-        o.values.append(ValueRow(seq, name, tag, whole, real))
+    def note_whole(o: Output, seq: int, name: int, tag: int, whole: int) -> None:
+        """Tie a boolean, integer or text to the record numbered `seq`."""
+        o.values.append(ValueRow(seq, name, tag, whole))
+
+    def note(o: Output, seq: int, name: int, cell: Cell) -> None:
+        """Tie a value to the record numbered `seq`."""
+        o.values.append(ValueRow(seq, name, cell.tag, cell.whole, cell.real))
 
     def new_effect(o: Output, kind: int) -> EffectRow:
         """A fresh effect row in the output."""
@@ -125,9 +129,10 @@ if not COMPILED:
     def clear_cells(v: Cells, first: int, end: int) -> None:
         """Make the cells `[first, end)` null."""
         for cell in v[first:end]:
-            cell.tag = NULL
-            cell.whole = 0
-            cell.real = 0.0
+            if cell.tag != NULL:
+                cell.tag = NULL
+                cell.whole = 0
+                cell.real = 0.0
 
     def fresh_held(m: Rows, k: int) -> Held:
         """Make row `k` a fresh `Held`."""
@@ -219,7 +224,8 @@ else:
         move_inbox,
         new_effect,
         new_record,
-        new_value,
+        note,
+        note_whole,
         order_of,
         part_named,
         real_of,

@@ -16,10 +16,10 @@ from .codes import (
     T_SEND,
 )
 from .internal import raise_error
-from .kernel import Output, apart, kernel
+from .kernel import Output, apart, kernel, note
 from .layout import Cells, Rows
 from .messages import send
-from .rows import emit, note
+from .rows import emit
 from .stack import evaluate
 from .values import admit, copy_cell
 

@@ -33,7 +33,7 @@ from .codes import (
 from .compensation import end_undoing, finish_compensation, undo_next
 from .internal import add_message, ignore, raise_done, raise_error
 from .items import end_item
-from .kernel import Output, apart, kernel, new_effect, new_value
+from .kernel import Output, apart, kernel, new_effect, note_whole
 from .layout import Cells, Queued, Rows
 from .performing import write
 from .rows import RESULT, emit, payload_of
@@ -151,7 +151,7 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
             logged = late_entry(p, m, v, i, row, payload_of(p, m, i, k) + RESULT)
         ignore(p, m, o, i, row, T_LATE)
         if logged:
-            new_value(o, m[i].seq, T_LOGGED, BOOLEAN, 1, 0.0)
+            note_whole(o, m[i].seq, T_LOGGED, BOOLEAN, 1)
     elif row.kind == ACTIVITY_STARTED:
         work = m[i + w]
         activity = p[work.activity]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .codes import FREE, MANY, NONE, NULL, STRING
-from .kernel import Output, clear_cells, fresh_queued, grow, kernel, new_record, new_value
-from .layout import Cell, Cells, RecordRow, Rows
+from .codes import FREE, MANY, NONE, NULL
+from .kernel import Output, clear_cells, fresh_queued, grow, kernel, new_record, note
+from .layout import Cells, RecordRow, Rows
 
 # Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
 EXTRAS = 0
@@ -26,18 +26,6 @@ def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
     me = m[i]
     me.seq += 1
     return new_record(o, kind, me.seq, me.time, me.cause)
-
-
-@kernel
-def note(o: Output, seq: int, name: int, cell: Cell) -> None:
-    """Tie a value to the record numbered `seq`."""
-    new_value(o, seq, name, cell.tag, cell.whole, cell.real)
-
-
-@kernel
-def note_text(o: Output, seq: int, name: int, text: int) -> None:
-    """Tie a text, by its handle, to the record numbered `seq`."""
-    new_value(o, seq, name, STRING, text, 0.0)
 
 
 @kernel
@@ -98,10 +86,11 @@ def new_queued(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
 @kernel
 def free_row(m: Rows, i: int, k: int) -> None:
     """Put a row back into the free list, unless it is the scratch row."""
-    if m[i + k].holds >= MANY:
+    row = m[i + k]
+    if row.holds >= MANY:
         return
     free = m[i + FREE]
-    m[i + k].next = free.first
+    row.next = free.first
     free.first = k
     free.length += 1
 
@@ -121,10 +110,11 @@ def release(m: Rows, i: int, k: int) -> None:
 @kernel
 def append(m: Rows, i: int, which: int, k: int) -> None:
     """Put a queued row at the end of a list."""
-    if m[i + k].holds >= MANY:
+    row = m[i + k]
+    if row.holds >= MANY:
         return
     line = m[i + which]
-    m[i + k].next = NONE
+    row.next = NONE
     if line.last >= 0:
         m[i + line.last].next = k
     else:
@@ -150,16 +140,16 @@ def prepend(m: Rows, i: int, which: int, k: int) -> None:
 def unlink(m: Rows, i: int, which: int, k: int) -> None:
     """Take a queued row out of a list; whoever took it now holds it."""
     line = m[i + which]
+    row = m[i + k]
     before = NONE
-    at = line.first
-    while at != k:
-        before = at
-        at = m[i + at].next
-    if before < 0:
-        line.first = m[i + k].next
+    if line.first == k:
+        line.first = row.next
     else:
-        m[i + before].next = m[i + k].next
+        before = line.first
+        while m[i + before].next != k:
+            before = m[i + before].next
+        m[i + before].next = row.next
     if line.last == k:
         line.last = before
     line.length -= 1
-    m[i + k].next = NONE
+    row.next = NONE

@@ -368,6 +368,18 @@ def keep_cell(source: Any, target: Any) -> None:
 
 
 @_second_form
+def note(o: Any, seq: int, name: int, cell: Any) -> None:
+    """Tie a value to the record numbered `seq`."""
+    new_value(o, seq, name, cell.tag, cell.whole, cell.real)
+
+
+@_second_form
+def note_whole(o: Any, seq: int, name: int, tag: int, whole: int) -> None:
+    """Tie a boolean, integer or text to the record numbered `seq`."""
+    new_value(o, seq, name, tag, whole, 0.0)
+
+
+@_second_form
 def move_inbox(p: Any, m: Any, v: Any, i: int, k: int) -> Any:
     """Make row `k` of the instance at row `i` what is in its inbox."""
     copy_rows(m, i + k, m, i + INBOX, 1)

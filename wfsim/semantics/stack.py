@@ -102,8 +102,12 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
             continue
         if op == OP_VARIABLE:
             top += 1
+            cell = v[top]
             hidden = private >= 0 and v[private + row.a].tag != ABSENT
-            copy_cell(v[(private if hidden else cells) + row.a], v[top])
+            known = v[(private if hidden else cells) + row.a]
+            cell.tag = known.tag
+            cell.whole = known.whole
+            cell.real = known.real
             continue
         if op == OP_FIELD:
             top += 1
@@ -219,3 +223,14 @@ def evaluate(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: 
         if v[top].tag == FAULT:
             copy_cell(v[top], v[base])
             return base
+
+
+@kernel
+def look_up(p: Rows, m: Rows, v: Cells, o: Output, i: int, code: int, private: int, payload: int) -> int:
+    """As `evaluate`, for callers that only read the value: that of a variable alone is where it lies."""
+    row = p[code]
+    if row.op != OP_VARIABLE or p[code + 1].op != OP_END:
+        return evaluate(p, m, v, o, i, code, private, payload)
+    hidden = private >= 0 and v[private + row.a].tag != ABSENT
+    at: int = (private if hidden else m[i].cells) + row.a
+    return at

@@ -44,6 +44,7 @@ from .codes import (
     RETRY_COMMAND,
     RUNNING_STATUS,
     START,
+    STRING,
     T_AUTOMATIC_CHAIN,
     T_CLOSED,
     T_CONDITION,
@@ -68,7 +69,7 @@ from .codes import (
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
 from .internal import end_transients, ignore, is_active, is_busy, raise_error, unblock
-from .kernel import Output, kernel, move_inbox
+from .kernel import Output, kernel, move_inbox, note, note_whole
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
 from .reports import (
@@ -76,20 +77,7 @@ from .reports import (
     child_report,
     clock_fired,
 )
-from .rows import (
-    ERROR_INDEX,
-    ERROR_MESSAGE,
-    RESULT,
-    append,
-    emit,
-    note,
-    note_text,
-    payload_of,
-    prepend,
-    release,
-    take_row,
-    unlink,
-)
+from .rows import ERROR_INDEX, ERROR_MESSAGE, RESULT, append, emit, payload_of, prepend, release, take_row, unlink
 from .timers import set_timer
 from .transitions import (
     FALSE_CONDITION,
@@ -355,16 +343,14 @@ def dispatch_waiting(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     k = m[i + WAITING].first
     while k >= 0:
         row = m[i + k]
-        after = row.next
-        if is_held(p, m, i, row):
-            block_regions(p, m, i, row)
-        else:
+        if not is_held(p, m, i, row):
             unlink(m, i, WAITING, k)
             me.cause = row.cause
             dispatch_stimulus(p, m, v, o, i, k)
             release(m, i, k)
             return 1
-        k = after
+        block_regions(p, m, i, row)
+        k = row.next
     return 0
 
 
@@ -446,7 +432,7 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
     if inbox.fate >= 0:
         ignore(p, m, o, i, inbox, T_DUPLICATE)
         if kind == EVENT:
-            note_text(o, me.seq, T_FATE, inbox.fate)
+            note_whole(o, me.seq, T_FATE, STRING, inbox.fate)
             reply(o, inbox.event_id, inbox.fate, T_DUPLICATE)
         return me.seq
     if me.status >= COMPLETED and not retries:

@@ -44,11 +44,11 @@ from .codes import (
 from .compensation import next_entry, show_compensation, undo_next
 from .internal import add_message, add_origin, forget, raise_done, raise_error
 from .items import cancel_work
-from .kernel import Output, apart, kernel
+from .kernel import Output, apart, kernel, note
 from .layout import Cells, Rows
 from .messages import send
 from .performing import perform, show_ignored, write
-from .rows import emit, note, payload_of, release
+from .rows import emit, payload_of, release
 from .stack import evaluate
 from .timers import drop_timer
 from .values import copy_cell, is_true

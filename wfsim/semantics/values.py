@@ -285,8 +285,10 @@ def need_boolean(cell: Cell) -> int:
 @kernel
 def is_true(v: Cells, at: int) -> int:
     """1 or 0 for a condition's value; -1 when it is not a boolean, and then the cell holds the fault (M10.1)."""
-    if need_boolean(v[at]):
-        return v[at].whole
+    cell = v[at]
+    if cell.tag == BOOLEAN:
+        return cell.whole
+    need_boolean(cell)
     return -1
 
 

@@ -33,18 +33,10 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, apart, clear_cells, fresh_held, kernel, new_effect
+from .kernel import Output, apart, clear_cells, fresh_held, kernel, new_effect, note
 from .layout import Cells, Queued, Rows
-from .rows import (
-    append,
-    emit,
-    free_row,
-    note,
-    payload_of,
-    take_row,
-    unlink,
-)
-from .stack import evaluate
+from .rows import append, emit, free_row, payload_of, take_row, unlink
+from .stack import look_up
 from .timers import drop_clock, set_clock, set_deadline
 from .values import copy_cell, set_null
 
@@ -68,11 +60,11 @@ def hold_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, a: int, private: 
     held.holds = MANY if k == p[0].first_queued else 1
     cells = payload_of(p, m, i, k)
     for at in range(first, end):
-        found = evaluate(p, m, v, o, i, p[at].code, private, payload)
-        if v[found].tag == FAULT:
+        found = v[look_up(p, m, v, o, i, p[at].code, private, payload)]
+        if found.tag == FAULT:
             free_row(m, i, k)
-            return -2 - v[found].whole
-        copy_cell(v[found], v[cells + 1 + at - first])
+            return -2 - found.whole
+        copy_cell(found, v[cells + 1 + at - first])
     set_null(v[cells])
     clear_cells(v, cells + 1 + end - first, cells + p[0].n_fields)
     return k
@@ -204,8 +196,7 @@ def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
 def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
     """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
     head = p[0]
-    first = CHILD if is_child else SCHEDULED
-    last = CHILD if is_child else BACKOFF
+    first, last = (CHILD, CHILD) if is_child else (SCHEDULED, BACKOFF)
     for w in range(head.first_work, head.first_work + head.n_works):
         work = m[i + w]
         if work.serial == number and first <= work.phase <= last:
