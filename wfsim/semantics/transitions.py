@@ -146,8 +146,9 @@ def has_automatic(p: Rows, m: Rows, i: int) -> int:
     Where none does, idle or not, this need not be asked until the next one is entered.
     """
     leavable = 0
-    for at in range(i + FIRST_REGION, i + FIRST_REGION + p[0].n_regions):
-        cell = m[at]
+    event = p[p[0].automatic]
+    for at in range(event.first_listener, event.end_listener):
+        cell = m[i + p[p[at].region].slot]
         if cell.automatic and cell.phase == ACTIVE:
             if cell.flight_phase == GROUNDED and not cell.stuck:
                 return 1

@@ -225,7 +225,9 @@ def compare(op: int, o: Output, left: Cell, right: Cell) -> None:
                 set_whole(left, FAULT, T_TYPE)
                 return
             equal = 1 if sign == 0 else 0
-        set_whole(left, BOOLEAN, equal if op == OP_EQUAL else 1 - equal)
+        left.tag = BOOLEAN
+        left.whole = equal if op == OP_EQUAL else 1 - equal
+        left.real = 0.0
         return
     if left.tag == NULL or right.tag == NULL:
         set_whole(left, FAULT, T_NULL)

@@ -211,25 +211,22 @@ def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
 
 
 @kernel
-def has_clock(m: Rows, i: int, w: int, number: int) -> int:
-    """1 if the work at offset `w` is open, and a clock of it has this id."""
-    work = m[i + w]
-    return 1 if work.phase != IDLE and (work.due_id == number or work.deadline_id == number) else 0
-
-
-@kernel
 def work_with_clock(p: Rows, m: Rows, i: int, number: int) -> int:
     """Offset of the open work whose running clock has this id, or -1."""
     if number < 0:
         return NONE
     head = p[0]
     for w in range(head.first_work, head.first_work + head.n_works):
-        if has_clock(m, i, w, number):
+        work = m[i + w]
+        if (work.due_id == number or work.deadline_id == number) and work.phase != IDLE:
             return w
     item: int = m[i + ITEMS].first
-    while item >= 0 and not has_clock(m, i, item, number):
-        item = m[i + item].next
-    return item
+    while item >= 0:
+        work = m[i + item]
+        if (work.due_id == number or work.deadline_id == number) and work.phase != IDLE:
+            return item
+        item = work.next
+    return NONE
 
 
 @kernel
