@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wfsim.model.moments import LATEST
@@ -46,21 +46,22 @@ class Shape:
     pattern: str | None = None
     items: Shape | None = None
     fields: Mapping[str, Shape] | None = None
+    deep: bool = field(init=False, repr=False, compare=False)
+    """Whether more than the kind, the range and the listed values of a value is declared."""
+    limited: bool = field(init=False, repr=False, compare=False)
+    """Whether more than the kind of a value is declared."""
+
+    def __post_init__(self) -> None:
+        deep = self.pattern is not None or self.items is not None or self.fields is not None
+        ranged = self.minimum is not None or self.maximum is not None
+        # Asked of each value that comes in.
+        object.__setattr__(self, "deep", deep)
+        object.__setattr__(self, "limited", deep or ranged or self.values is not None)
 
     @property
     def bounds(self) -> tuple[int | float | None, int | float | None]:
         """The least and the greatest value that it has; times lie between 1970 and 9999 (M6.5)."""
         return (0, LATEST) if self.kind is ValueType.TIMESTAMP else (self.minimum, self.maximum)
-
-    @property
-    def deep(self) -> bool:
-        """Whether more than the kind, the range and the listed values of a value is declared."""
-        return self.pattern is not None or self.items is not None or self.fields is not None
-
-    @property
-    def limited(self) -> bool:
-        """Whether more than the kind of a value is declared."""
-        return self.values is not None or self.minimum is not None or self.maximum is not None or self.deep
 
     def __str__(self) -> str:
         if self.name is not None:

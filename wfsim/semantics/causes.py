@@ -98,8 +98,10 @@ def tell_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, 
     row.attempt = inbox.attempt
     w = work_of(p, m, i, inbox.serial, 0)
     if w >= 0:
-        row.activity = m[i + w].activity
-        tell_region(p, m, i, row, m[i + w].region)
+        work = m[i + w]
+        row.activity = work.activity
+        row.region = work.region
+        row.state = m[i + p[work.region].slot].state
     if inbox.kind == ACTIVITY_STARTED:
         row.source = inbox.sender
     elif inbox.kind == ACTIVITY_SUCCEEDED:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from itertools import starmap
 
 from wfsim.errors import FunctionError, WfsimError
 from wfsim.model.functions import Given
@@ -111,9 +112,7 @@ class Instance:
         self.m += [WorkCell() for _ in range(head.n_works)]
         self.m += [TimerCell() for _ in range(head.n_timers)]
         self.m.append(Queued())
-        self.v: Cells = [Cell(cell.tag, cell.whole, cell.real) for cell in program.initial_cells]
-        self.v += [Cell(ABSENT) for _ in range(head.n_variables, head.inbox_cells)]
-        self.v += [Cell() for _ in range(head.inbox_cells, head.n_cells)]
+        self.v: Cells = list(starmap(Cell, program.fresh_cells))
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
         self.host: Host = Evaluator(program, self.texts)

@@ -17,6 +17,7 @@ from wfsim.model.retrying import policies
 from wfsim.model.shapes import Shape
 from wfsim.model.workflow import Workflow
 
+from .codes import ABSENT, NULL
 from .layout import (
     Cell,
     Head,
@@ -107,6 +108,14 @@ class Program:
     def inputs(self) -> dict[str, Variable]:
         """The variables that a start gives values to."""
         return {name: variable for name, variable in self.variables.items() if variable.input}
+
+    @cached_property
+    def fresh_cells(self) -> list[tuple[int, int, float]]:
+        """Tag, whole and real of each cell of an instance that has not started."""
+        head = self.head
+        variables = [(cell.tag, cell.whole, cell.real) for cell in self.initial_cells]
+        hidden = [(ABSENT, 0, 0.0)] * (head.inbox_cells - head.n_variables)
+        return variables + hidden + [(NULL, 0, 0.0)] * (head.n_cells - head.inbox_cells)
 
     @cached_property
     def variable_cells(self) -> dict[str, int]:

@@ -64,7 +64,10 @@ def hold_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, a: int, private: 
         if found.tag == FAULT:
             free_row(m, i, k)
             return -2 - found.whole
-        copy_cell(found, v[cells + 1 + at - first])
+        cell = v[cells + 1 + at - first]
+        cell.tag = found.tag
+        cell.whole = found.whole
+        cell.real = found.real
     set_null(v[cells])
     clear_cells(v, cells + 1 + end - first, cells + p[0].n_fields)
     return k
