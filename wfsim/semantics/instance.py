@@ -50,7 +50,7 @@ from .codes import (
     WAITING,
 )
 from .evaluator import Evaluator
-from .kernel import Host, Output, clear_cells
+from .kernel import Host, Output, clear_cells, fresh_queued
 from .layout import Cell, Cells, ListCell, Me, Queued, RegionCell, Rows, TimerCell, WorkCell
 from .pending import (
     OpenActivity,
@@ -353,7 +353,9 @@ class Instance:
     def _inbox(self, kind: int, time: int) -> Queued:
         if kind != START and not self.m[0].status:
             raise WfsimError("the instance has not started yet; the first stimulus is 'start'.")
-        inbox = self.m[INBOX] = Queued(kind, time)
+        inbox = fresh_queued(self.m, INBOX)
+        inbox.kind = kind
+        inbox.time = time
         head = self.program.head
         clear_cells(self.v, head.inbox_cells, head.inbox_cells + head.n_fields)
         return inbox

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from .codes import INBOX, NULL
@@ -90,30 +91,44 @@ if not COMPILED:
         """Mark one that few steps need: compiled, it is never made a part of its callers, which all steps need."""
         return function
 
-    def new_record(o: Output, kind: int, seq: int, time: int, cause: int) -> RecordRow:
-        """A fresh record row in the output."""
-        row = RecordRow(kind, seq, time, cause)
-        o.records.append(row)
-        return row
+    def _fresh(cls: type, parameters: str, keeping: str, **given: str) -> Any:
+        """A function that makes a row of parameters and what is given, else of defaults, and keeps it somewhere.
 
-    def note_whole(o: Output, seq: int, name: int, tag: int, whole: int) -> None:
-        """Tie a boolean, integer or text to the record numbered `seq`."""
-        o.values.append(ValueRow(seq, name, tag, whole))
+        It has a line for each field, which takes a quarter less than to call the class.
+        """
+        given |= {name: name for name in parameters.split(", ")}
+        lines = [f"row.{f.name} = {given.get(f.name, repr(f.default))}" for f in fields(cls)]
+        text = "\n    ".join([f"def fresh({parameters}):", "row = new(cls)", *lines, keeping, "return row"])
+        space = {"new": object.__new__, "cls": cls}
+        exec(text, space)
+        return space["fresh"]
 
-    def note(o: Output, seq: int, name: int, cell: Cell) -> None:
-        """Tie a value to the record numbered `seq`."""
-        o.values.append(ValueRow(seq, name, cell.tag, cell.whole, cell.real))
-
-    def new_effect(o: Output, kind: int) -> EffectRow:
-        """A fresh effect row in the output."""
-        row = EffectRow(kind)
-        o.effects.append(row)
-        return row
-
-    def fresh_queued(m: Rows, k: int) -> Queued:
-        """Make row `k` a fresh `Queued`."""
-        row = m[k] = Queued()
-        return row
+    new_record: Callable[[Output, int, int, int, int], RecordRow]
+    new_record = _fresh(RecordRow, "o, kind, seq, time, cause", "o.records.append(row)")
+    """A fresh record row in the output."""
+    note: Callable[[Output, int, int, Cell], ValueRow]
+    note = _fresh(
+        ValueRow,
+        "o, seq, name, cell",
+        "o.values.append(row)",
+        tag="cell.tag",
+        whole="cell.whole",
+        real="cell.real",
+    )
+    """Tie a value to the record numbered `seq`."""
+    note_whole: Callable[[Output, int, int, int, int], ValueRow]
+    note_whole = _fresh(ValueRow, "o, seq, name, tag, whole", "o.values.append(row)")
+    """Tie a boolean, integer or text to the record numbered `seq`."""
+    new_effect: Callable[[Output, int], EffectRow] = _fresh(EffectRow, "o, kind", "o.effects.append(row)")
+    """A fresh effect row in the output."""
+    fresh_queued: Callable[[Rows, int], Queued] = _fresh(Queued, "m, k", "m[k] = row")
+    """Make row `k` a fresh `Queued`."""
+    fresh_held: Callable[[Rows, int], Held] = _fresh(Held, "m, k", "m[k] = row")
+    """Make row `k` a fresh `Held`."""
+    fresh_work: Callable[[Rows, int], WorkCell] = _fresh(WorkCell, "m, k", "m[k] = row")
+    """Make row `k` a fresh `WorkCell`."""
+    fresh_each: Callable[[Rows, int], Each] = _fresh(Each, "m, k", "m[k] = row")
+    """Make row `k` a fresh `Each`."""
 
     def move_inbox(p: Rows, m: Rows, v: Cells, i: int, k: int) -> Queued:
         """Make row `k` of the instance at row `i` what is in its inbox, where nothing of use is left."""
@@ -133,21 +148,6 @@ if not COMPILED:
                 cell.tag = NULL
                 cell.whole = 0
                 cell.real = 0.0
-
-    def fresh_held(m: Rows, k: int) -> Held:
-        """Make row `k` a fresh `Held`."""
-        row = m[k] = Held()
-        return row
-
-    def fresh_work(m: Rows, k: int) -> WorkCell:
-        """Make row `k` a fresh `WorkCell`."""
-        row = m[k] = WorkCell()
-        return row
-
-    def fresh_each(m: Rows, k: int) -> Each:
-        """Make row `k` a fresh `Each`."""
-        row = m[k] = Each()
-        return row
 
     def bits_of(real: float) -> int:
         """The bits of a double as an integer."""
