@@ -11,6 +11,7 @@ import wfsim as wf
 from tests.differential.test_codec import checked
 from tests.differential.test_two_speeds import at_both_speeds, in_step
 from wfsim.semantics import codes, layout, roots
+from wfsim.simulation import quick
 from wfsim.verification.nets.dive import dive
 from wfsim.verification.nets.stubborn import StubbornSets
 
@@ -22,6 +23,7 @@ def main() -> None:
     at_both_speeds(codes.OP_ADD, layout.Cell(codes.INTEGER, 1), layout.Cell(codes.INTEGER, 1))
     for draw in (roots.draw, roots.draw_bits, roots.mix_key):
         draw(1, 1, 1, *(() if draw is roots.mix_key else (1,)))
+    quick.make_ready()
     wf.explore_workflow(wf.new("minimal"), engine="compiled")
     wf.simulate(wf.new("order"), cases=2, engine="compiled")
     net = wf.to_net(wf.new("order"))

@@ -23,7 +23,7 @@ from tests.differential.compiled_instance import CompiledInstance, PlainInstance
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import codes, draws, layout, roots, speed, values
+from wfsim.semantics import codes, draws, layout, quantiles, roots, speed, values
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.later import Later
@@ -406,6 +406,16 @@ def test_draws_are_equal_at_both_speeds(key: int, stream: int, index: int, attem
     assert roots.draw_bits(key, stream, index, attempt) == draws.draw_bits(key, stream, index, attempt)
     assert roots.draw(key, stream, index, attempt) == draws.draw(key, stream, index, attempt)
     assert roots.mix_key(key, attempt, index) == draws.mix_key(key, attempt, index)
+
+
+@cases(100)
+@given(st.floats(0.0, 1.0, exclude_min=True), st.floats(-700.0, 700.0), st.floats(0.01, 1000.0))
+def test_quantiles_are_equal_at_both_speeds(u: float, x: float, shape: float) -> None:
+    assert roots.log(u) == quantiles.log(u)
+    assert roots.exp(x) == quantiles.exp(x)
+    assert roots.normal_quantile(u) == quantiles.normal_quantile(u)
+    given = shape, quantiles.log_gamma(shape + 1.0), min(u, 1.0 - 2.0**-53)
+    assert roots.gamma_quantile(*given) == quantiles.gamma_quantile(*given)
 
 
 @pytest.mark.parametrize("varied", range(4))

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import entries, machine_code, speed
+from . import entries, machine_code, quantile_entries, speed
 from .machine_code import MachineCode
 
 
@@ -43,6 +43,8 @@ class Root:
         Those globals, each with the kernel module and the name in it.
     others
         Further modules that it is made of, beside the kernel, each with its own such globals.
+    numbers
+        Whether it is a short function of numbers that raises nothing.
     """
 
     def __init__(
@@ -50,8 +52,11 @@ class Root:
         function: Callable[..., Any],
         kernel: Mapping[str, tuple[str, str]],
         others: Mapping[ModuleType, Mapping[str, tuple[str, str]]] | None = None,
+        *,
+        numbers: bool = False,
     ) -> None:
         self.function = function
+        self.numbers = numbers
         self.modules = {sys.modules[function.__module__]: kernel, **(others or {})}
         self._lock = threading.Lock()
         self._loaded: Callable[..., Any] | None = None
@@ -84,7 +89,7 @@ class Root:
                     # Where it cannot be kept, each process compiles it.
                     with suppress(OSError):
                         machine_code.write(file, kept)
-                self._loaded = machine_code.load(kept)
+                self._loaded = machine_code.load_numbers(kept, arguments) if self.numbers else machine_code.load(kept)
             return self._loaded
 
     def _compiled(self, arguments: tuple[Any, ...]) -> MachineCode:
@@ -102,16 +107,20 @@ class Root:
         return self.ready(arguments)(*arguments)
 
 
-def _entry(function: Callable[..., Any], room: str) -> Root:
+def _entry(function: Callable[..., Any], room: str, *, numbers: bool = False) -> Root:
     name = function.__name__
-    return Root(function, {f"kernel_{name}": (room, name)})
+    return Root(function, {f"kernel_{name}": (room, name)}, numbers=numbers)
 
 
 step = _entry(entries.step, "step")
 pack = _entry(entries.pack, "codec")
 unpack = _entry(entries.unpack, "codec")
 possible = _entry(entries.possible, "possible")
-draw = _entry(entries.draw, "draws")
-draw_bits = _entry(entries.draw_bits, "draws")
-mix_key = _entry(entries.mix_key, "draws")
 arithmetic = _entry(entries.arithmetic, "values")
+draw = _entry(entries.draw, "draws", numbers=True)
+draw_bits = _entry(entries.draw_bits, "draws", numbers=True)
+mix_key = _entry(entries.mix_key, "draws", numbers=True)
+log = _entry(quantile_entries.log, "quantiles", numbers=True)
+exp = _entry(quantile_entries.exp, "quantiles", numbers=True)
+normal_quantile = _entry(quantile_entries.normal_quantile, "quantiles", numbers=True)
+gamma_quantile = _entry(quantile_entries.gamma_quantile, "quantiles", numbers=True)

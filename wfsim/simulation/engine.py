@@ -35,7 +35,7 @@ from wfsim.semantics.layout import RegionCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import effects_of
 
-from . import sampling
+from . import quick, sampling
 from .calendar import (
     Arrives,
     AttemptEnds,
@@ -67,6 +67,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 INTERRUPTED = "The run was interrupted; the history holds what happened until then."
 
 MOST_STEPS = 100_000
+
+MANY_CASES = 1_000
+"""From so many cases on it pays to have compiled what is `quick`."""
 
 
 def given_up(case: str, state: str) -> str:
@@ -135,6 +138,8 @@ class Simulation:
         birth: Birth | None = None,
         progress: Progress | None = None,
     ) -> None:
+        if scenario.cases is None or scenario.cases >= MANY_CASES:
+            quick.make_ready()
         self.horizon = None if scenario.horizon is None else int(scenario.horizon)
         self._noticed = scenario.noticed
         self.sink = sink
@@ -367,7 +372,7 @@ class Simulation:
             self._calendar.put(self.now, Order.RESULT, AttemptEnds(number, request, work.error_types.index(FULL)))
         elif pool is not None:
             if pool.patience is not None:
-                patience = pool.patience(draws.draw(case.key, draws.PATIENCE, serial, attempt))
+                patience = pool.patience(quick.draw(case.key, draws.PATIENCE, serial, attempt))
                 gives_up = AttemptEnds(number, request, work.error_types.index(RENEGED), if_waits=True)
                 self._calendar.put(self.now + sampling.whole(patience), Order.RESULT, gives_up)
             self._serve(pool, None)

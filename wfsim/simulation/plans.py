@@ -21,7 +21,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.program import Program
 from wfsim.semantics.texts import Texts
 
-from . import sampling
+from . import quick, sampling
 from .distributions import Draw, as_draw, made_unique
 from .pools import BROKEN, FAIR_STEP, FULL, NEVER_DUE, RENEGED, Wanted, WorkerPool
 from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan, own_pool
@@ -78,7 +78,7 @@ class ValuePlan:
         if self.unique:
             return made_unique(self.value, number)
         if self.sample is not None:
-            return self.sample(draws.draw(place.key ^ self.name_key, place.stream, place.number, place.attempt))
+            return self.sample(quick.draw(place.key ^ self.name_key, place.stream, place.number, place.attempt))
         if self.template is None:
             return self.value
         try:
@@ -143,15 +143,15 @@ class EventDraws:
         """Which event comes next to a stay, and after how many microseconds."""
         if self.name_keys:
             delays = [
-                delay(draws.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
+                delay(quick.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
                 for delay, name_key in zip(self.delays, self.name_keys)
             ]
             which = min(range(len(delays)), key=delays.__getitem__)
             return which, delays[which]
         which = 0
         if len(self.plans) > 1:
-            which = sampling.pick(self.edges, draws.draw(key, draws.EVENT_CHOICE, activation, n_events))
-        return which, self.delays[which](draws.draw(key, draws.EVENT_DELAY, activation, n_events))
+            which = sampling.pick(self.edges, quick.draw(key, draws.EVENT_CHOICE, activation, n_events))
+        return which, self.delays[which](quick.draw(key, draws.EVENT_DELAY, activation, n_events))
 
 
 SUCCEEDS, NEVER_ENDS = -1, -2
@@ -213,8 +213,8 @@ class Work:
 
     def again_after(self, key: int, serial: int, attempt: int) -> float | None:
         """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
-        if self.plan.twice > 0.0 and draws.draw(key, draws.TWICE, serial, attempt) < self.plan.twice:
-            return self.duration(draws.draw(key, draws.SECOND_DURATION, serial, attempt))
+        if self.plan.twice > 0.0 and quick.draw(key, draws.TWICE, serial, attempt) < self.plan.twice:
+            return self.duration(quick.draw(key, draws.SECOND_DURATION, serial, attempt))
         return None
 
     def fate(self, now: int, key: int, serial: int, attempt: int) -> Fate:
@@ -223,13 +223,13 @@ class Work:
             if outage.holds(now):
                 if outage.hangs:
                     return Fate(NEVER_ENDS)
-                drawn = draws.draw(key, draws.FAULT_TIME, serial, attempt)
+                drawn = quick.draw(key, draws.FAULT_TIME, serial, attempt)
                 return Fate(self.first_outage + which, self.fails_after[which](drawn))
         factor = next((slow.factor for slow in self.plan.slow if slow.holds(now)), 1.0)
-        after = factor * self.duration(draws.draw(key, draws.DURATION, serial, attempt))
+        after = factor * self.duration(quick.draw(key, draws.DURATION, serial, attempt))
         way = SUCCEEDS
         if self.edges[-1] > 0.0:
-            u = draws.draw(key, draws.ATTEMPT_FAILURE, serial, attempt)
+            u = quick.draw(key, draws.ATTEMPT_FAILURE, serial, attempt)
             way = next((k for k, edge in enumerate(self.edges) if u < edge), SUCCEEDS)
         # The last edge is that of those that never report.
         return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)

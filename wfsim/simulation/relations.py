@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.semantics import draws
 from wfsim.semantics.codes import SEND_MESSAGE, START_CHILD, STOP_CHILD
 
+from . import quick
 from .arriving import Arrival, ArrivalStream, streams_of
 from .calendar import (
     Arrives,
@@ -165,7 +165,7 @@ class Relations:
         self._refused = ""
         self.afterwards: deque[_Comes | _Child | _Sent] = deque()
         self.n_sent = 0
-        self.streams: list[ArrivalStream] = streams_of(scenario, members, draws.mix_key(scenario.seed, replication, 0))
+        self.streams: list[ArrivalStream] = streams_of(scenario, members, quick.mix_key(scenario.seed, replication, 0))
 
     def state(self) -> tuple[object, ...]:
         """All that it remembers between two happenings, its summary too; see `restore`."""
@@ -237,7 +237,7 @@ class Relations:
 
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
         number, member = arrival.number, stream.member
-        key = draws.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
+        key = quick.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
         name = f"{stream.called}-{number}" if stream.called else str(number)
         case = Case(member, name, key)
         inputs = {**stream.given(number, key), **arrival.inputs}
@@ -358,7 +358,7 @@ class Relations:
     def _conceive(self, parent: int, case: Case, member: Member, effect: Effect) -> None:
         """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
         activation = effect.activity_id
-        name, key = f"{case.name}/{activation}", draws.mix_key(case.key, 0, activation)
+        name, key = f"{case.name}/{activation}", quick.mix_key(case.key, 0, activation)
         child = Case(member, name, key, case, parent, activation)
         number = case.children[activation] = self._new_number(child)
         if self._too_many(child):
@@ -421,7 +421,7 @@ class Relations:
     def _begin_by(self, sender: Case, handling: Handling) -> Entered | None:
         """An instance that a message starts, and gets after what has been kept for it."""
         letter = handling.letter
-        key = draws.mix_key(sender.key, 1, letter.number)
+        key = quick.mix_key(sender.key, 1, letter.number)
         case = Case(self._post.members[handling.workflow], letter.id, key, sender)
         number = self._new_number(case)
         if self._too_many(case):

@@ -14,7 +14,9 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import TypeAlias
 
-from wfsim.semantics.quantiles import exp, gamma_quantile, log, log_gamma, normal_quantile, power
+from wfsim.semantics.quantiles import log_gamma, power
+
+from . import quick
 
 Sampler: TypeAlias = Callable[[float], float]
 
@@ -101,7 +103,7 @@ def constant(value: float) -> Law:
 
 def exponential(mean: float) -> Law:
     """Memoryless, with this mean."""
-    return Law(Family.EXPONENTIAL, lambda u: -mean * log(1.0 - u), [mean])
+    return Law(Family.EXPONENTIAL, lambda u: -mean * quick.log(1.0 - u), [mean])
 
 
 def uniform(low: float, high: float) -> Law:
@@ -124,17 +126,20 @@ def triangular(low: float, mode: float, high: float) -> Law:
 
 def normal(mean: float, deviation: float) -> Law:
     """Normal, cut off at 0: durations are never negative."""
-    return Law(Family.NORMAL, lambda u: max(0.0, mean + deviation * normal_quantile(u)), [mean, deviation])
+    return Law(Family.NORMAL, lambda u: max(0.0, mean + deviation * quick.normal_quantile(u)), [mean, deviation])
 
 
 def lognormal(median: float, sigma: float) -> Law:
     """Lognormal with this median; `sigma` is the deviation of the logarithm."""
-    return Law(Family.LOGNORMAL, lambda u: median * exp(sigma * normal_quantile(u)), [median, sigma])
+    return Law(Family.LOGNORMAL, lambda u: median * quick.exp(sigma * quick.normal_quantile(u)), [median, sigma])
 
 
 def weibull(scale: float, shape: float) -> Law:
     """Weibull: wearing out for shape > 1, early failures for shape < 1."""
-    return Law(Family.WEIBULL, lambda u: 0.0 if u == 0.0 else scale * power(-log(1.0 - u), 1.0 / shape), [scale, shape])
+    flatness = 1.0 / shape
+    return Law(
+        Family.WEIBULL, lambda u: 0.0 if u == 0.0 else scale * power(-quick.log(1.0 - u), flatness), [scale, shape]
+    )
 
 
 def empirical(values: Sequence[float], weights: Sequence[float] | None = None) -> Law:
@@ -146,7 +151,8 @@ def empirical(values: Sequence[float], weights: Sequence[float] | None = None) -
 def gamma(shape: float, mean: float) -> Law:
     """Gamma with this mean; of a whole shape the sum of so many exponential times, which is Erlang's."""
     scale, log_factorial = mean / shape, log_gamma(shape + 1.0)
-    return Law(Family.GAMMA, lambda u: scale * gamma_quantile(shape, log_factorial, u), [scale, shape, log_factorial])
+    parameters = [scale, shape, log_factorial]
+    return Law(Family.GAMMA, lambda u: scale * quick.gamma_quantile(shape, log_factorial, u), parameters)
 
 
 def mixture(parts: Sequence[Law], weights: Sequence[float]) -> Law:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +66,31 @@ def test_an_error_in_compiled_code_is_raised() -> None:
         function(given, by, 0)
     assert caught.value.args == ("most is less than", 1)
     assert function(given, by, 1) == 0.5 * (0.0 + 3.0)
+
+
+def halves(n: int, x: float) -> float:
+    return n // 2 + x / 2.0
+
+
+def test_a_function_of_numbers_is_a_built_in_one_and_refuses_what_is_none() -> None:
+    import numba
+
+    from wfsim.semantics.linking import compile_root
+
+    function = machine_code.load_numbers(compile_root(halves, (numba.int64, numba.float64)), (1, 1.0))
+    gc.collect()
+    assert isinstance(function, types.BuiltinFunctionType)
+    assert function(7, 3) == function(2**64 + 7, 3.0) == halves(7, 3.0)
+    assert function(-7, 0.0) == halves(-7, 0.0)
+    for wrong in ((), (1,), (1, 2.0, 3.0), ("1", 2.0), (1.5, 2.0), (1, "2.0"), (1, None)):
+        with pytest.raises(TypeError):
+            function(*wrong)
+    with pytest.raises(TypeError):
+        function(n=1, x=2.0)
+    before = sys.getrefcount(None)
+    for _ in range(1_000):
+        function(2**40, 0.1)
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 @pytest.mark.parametrize("harm", [lambda raw: raw[:-1], lambda raw: raw[:40] + b"\0" + raw[41:], lambda raw: b""])
