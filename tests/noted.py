@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 from unittest.mock import patch
 
 from wfsim.history.history import History
@@ -17,7 +17,7 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.simulation import engine, relations
-from wfsim.simulation.calendar import Calendar, Happening
+from wfsim.simulation.calendar import Calendar, Entry, Happening
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.mail import Mail
 from wfsim.simulation.relations import FIRST_CHILD
@@ -33,12 +33,47 @@ class Refused:
     why: str
 
 
+class TimerDue(NamedTuple):
+    """A timer; `id` tells it from those that were set at the same place before."""
+
+    case: int
+    timer: int
+    id: int
+
+
+class Reaches(NamedTuple):
+    """An event from outside, or news of an attempt, reaches an instance."""
+
+    case: int
+
+
+class PoolOpens(NamedTuple):
+    """More workers of a pool may have come."""
+
+
+What: TypeAlias = Happening | TimerDue | Reaches | PoolOpens
+
+
+def what_happens(entry: Entry) -> What:
+    """What the calendar takes, in words for others."""
+    _, _, _, does, what = entry
+    name = does.__name__
+    if name == "_happen":
+        happening: Happening = what[0]
+        return happening
+    if name == "_fire":
+        return TimerDue(*what)
+    if name == "_open_pool":
+        return PoolOpens()
+    return Reaches(what[0] if name == "_deliver" else what[0][0])
+
+
 @dataclass
 class Happened:
     """What the calendar took, and what followed at once: steps by the names of their instances, in order."""
 
     time: int
-    what: Happening
+    what: What
     steps: list[tuple[str, list[Record]]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
@@ -88,15 +123,17 @@ def noted(program: Program, scenario: Scenario, *, most: int = 2_000, most_steps
     found = Noted([each.workflow for each in compile_family(program)[1]], most)
 
     class NotedCalendar(Calendar):
-        def take(self) -> tuple[int, Happening]:
-            time, happening = super().take()
+        def take(self, until: int) -> Entry | None:
+            entry = super().take(until)
+            if entry is None:
+                return None
             if found.is_whole and (found.n_steps >= most or not simulation.summary.complete):
                 # An engine would have gone on where a simulation gives up.
                 found.is_whole = False
                 found.happened.pop()
             if found.is_whole:
-                found.happened.append(Happened(time, happening))
-            return time, happening
+                found.happened.append(Happened(entry[0], what_happens(entry)))
+            return entry
 
     class NotedMail(Mail):
         def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:

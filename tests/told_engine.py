@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from tests.noted import Happened, Noted
+from tests.noted import Happened, Noted, PoolOpens, TimerDue
 from wfsim.errors import CorrelationTaken
 from wfsim.history.replay_case import stimulus_of
 from wfsim.model.catalogue import Catalogue
@@ -38,15 +38,13 @@ from wfsim.simulation.calendar import (
     LetterComes,
     LetterReturns,
     Overdue,
-    PoolOpens,
     Stops,
-    TimerDue,
 )
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from wfsim.simulation.calendar import Happening
+    from tests.noted import What
 
 WORKER = "simulated"
 
@@ -242,7 +240,7 @@ def may_wait(one: DueRow, other: DueRow, went: Mapping[int, tuple[object, object
     return {one.kind, other.kind} == {"letter", "returned"}
 
 
-def awaits(what: Happening) -> Which | None:
+def awaits(what: What) -> Which | None:
     """Which entry of the table of what is due this is; none if it came from outside."""
     match what:
         case TimerDue():

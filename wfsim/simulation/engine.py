@@ -33,27 +33,13 @@ from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import RegionCell
 from wfsim.semantics.program import Program
-from wfsim.semantics.records import effects_of
+from wfsim.semantics.records import Effect, effects_of
 
 from . import quick, sampling
-from .calendar import (
-    Arrives,
-    AttemptEnds,
-    AttemptStarts,
-    Calendar,
-    EventComes,
-    Happening,
-    Order,
-    Overdue,
-    PoolOpens,
-    Stay,
-    SucceedsAgain,
-    TimerDue,
-)
-from .crews import Done
+from .calendar import NEVER, Arrives, Calendar, Does, Happening, Order, Overdue
 from .instances import Case, RunSummary, kept_told, open_told, rejections_told
 from .mail import Mail, uses_mail
-from .plans import NEVER_ENDS, Member, Place, Work, members_of
+from .plans import NEVER_ENDS, SUCCEEDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
@@ -71,6 +57,10 @@ MOST_STEPS = 100_000
 MANY_CASES = 1_000
 """From so many cases on it pays to have compiled what is `quick`."""
 
+_CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
+_NOTICED = frozenset({R_TRANSITION, R_STATE_ENTERED, R_EVENT_REJECTED, R_MESSAGE_SENT})
+_TOLD_OTHERS = frozenset({START_CHILD, STOP_CHILD, SEND_MESSAGE, CLOSED})
+
 
 def given_up(case: str, state: str) -> str:
     """What the notes say of a case that has taken too many steps."""
@@ -86,28 +76,30 @@ class _Open:
     Attributes
     ----------
     unfinished
-        By region: stays whose planned event has been delivered, and may have left them open.
+        By region: the activation of a stay whose planned event has been delivered, and may have left it open, and how
+        many planned events have come to it so far.
     """
 
-    __slots__ = ("case", "instance", "key", "member", "steps", "unfinished")
+    __slots__ = ("case", "instance", "key", "member", "number", "steps", "unfinished")
 
-    def __init__(self, case: Case, instance: Instance) -> None:
+    def __init__(self, number: int, case: Case, instance: Instance) -> None:
+        self.number = number
         self.case = case
         self.instance = instance
         self.member: Member = case.member
         self.key = case.key
         self.steps = 0
-        self.unfinished: dict[int, Stay] = {}
+        self.unfinished: dict[int, tuple[int, int]] = {}
 
     def cell(self, region: int) -> RegionCell:
         """What the instance remembers of a region, a row of its program."""
-        cell: RegionCell = self.instance.m[self.member.program.rows[region].slot]
+        cell: RegionCell = self.instance.m[self.member.slots[region]]
         return cell
 
-    def state_of(self, stay: Stay) -> int | None:
-        """The state, a row of the program, in which a stay goes on; `None` when it is over."""
-        cell = self.cell(stay.region)
-        return cell.state if cell.phase == ACTIVE and cell.activation == stay.activation else None
+    def state_of(self, region: int, activation: int) -> int | None:
+        """The state, a row of the program, in which a stay in a region goes on; `None` when it is over."""
+        cell = self.cell(region)
+        return cell.state if cell.phase == ACTIVE and cell.activation == activation else None
 
 
 class Simulation:
@@ -140,7 +132,7 @@ class Simulation:
     ) -> None:
         if scenario.cases is None or scenario.cases >= MANY_CASES:
             quick.make_ready()
-        self.horizon = None if scenario.horizon is None else int(scenario.horizon)
+        self.horizon = NEVER if scenario.horizon is None else int(scenario.horizon)
         self._noticed = scenario.noticed
         self.sink = sink
         self.progress = progress
@@ -148,7 +140,8 @@ class Simulation:
         self.summary = RunSummary()
         self.cases: dict[int, _Open] = {}
         self.now = 0
-        self._calendar = Calendar()
+        self._calendar = Calendar(self._may_come)
+        self._put = self._calendar.put
         self._pools = scenario.workers(replication)
         self._keeping = {name: pool for name, pool in self._pools.items() if pool.kept is not None}
         members = members_of(program, scenario, self._pools)
@@ -156,27 +149,27 @@ class Simulation:
         mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
         self._relations = Relations(self, members, scenario, replication, self.summary, mail)
         self._entering: tuple[Instance, Output] | None = None
+        self._named: tuple[Output, list[Effect]] | None = None
         self._running: dict[Request, Work] = {}
         self._sent = 0
         self._rejected: dict[tuple[Member, int, int], int] = {}
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
-        summary, relations = self.summary, self._relations
+        summary, relations, calendar = self.summary, self._relations, self._calendar
         try:
             relations.begin()
-            while self._calendar and (self.horizon is None or self._calendar.next_time <= self.horizon):
-                self.now, happening = self._calendar.take()
-                self._happen(happening)
+            while (due := calendar.take(self.horizon)) is not None:
+                self.now, _, _, does, what = due
+                does(*what)
                 while relations.afterwards:
                     self._let_in(relations.follow())
-                self._calendar.tidy(self._may_come)
         except KeyboardInterrupt:
             summary.complete, summary.interrupted = False, True
             summary.notes.append(INTERRUPTED)
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()
-        stuck = not self._calendar.is_awaited(self._is_awaited)
+        stuck = not any(self._is_awaited(does, what) for _, _, _, does, what in calendar.left())
         if stuck:
             summary.notes += open_told(((case.instance.state, case.member) for case in self.cases.values()), self.root)
         for name, pool in self._keeping.items():
@@ -197,7 +190,7 @@ class Simulation:
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""
-        self._calendar.put(time, order, happening)
+        self._put(time, order, self._happen, happening)
 
     def enter(self, case: Case, inputs: Mapping[str, Any], parent: str | None) -> Instance:
         """Let an instance take its first step; what comes of that follows."""
@@ -213,8 +206,8 @@ class Simulation:
     def _let_in(self, entered: Entered | None) -> None:
         if entered is not None and self._entering is not None:
             instance, output = self._entering
-            case = self.cases[entered.number] = _Open(entered.case, instance)
-            self._after(entered.number, case, output)
+            case = self.cases[entered.number] = _Open(entered.number, entered.case, instance)
+            self._after(case, output)
 
     def _tell(self) -> None:
         if self.progress is not None:
@@ -223,164 +216,167 @@ class Simulation:
     # --- the calendar ----------------------------------------------------------------------------
 
     def _happen(self, what: Happening) -> None:
-        relations = self._relations
+        """Something comes from others, or from outside."""
         if isinstance(what, Arrives):
-            self._let_in(relations.arrive(what))
+            self._let_in(self._relations.arrive(what))
             self._tell()
-            return
-        if isinstance(what, Overdue):
-            relations.overdue()
-            return
-        if isinstance(what, PoolOpens):
-            self._serve(what.pool, what.pool.open(self.now))
-            return
-        number = what.case
+        elif isinstance(what, Overdue):
+            self._relations.overdue()
+        elif (case := self.cases.get(what.case)) is not None:
+            self._after(case, self._relations.deliver(case.case, case.instance, what))
+        else:
+            self._relations.too_late(what)
+
+    def _fire(self, number: int, timer: int, timer_id: int) -> None:
+        """A timer is due; one that was dropped or set anew since then leaves its entry behind."""
+        if self._runs_timer(number, timer, timer_id):
+            case = self.cases[number]
+            self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
+
+    def _runs_timer(self, number: int, timer: int, timer_id: int) -> bool:
         case = self.cases.get(number)
-        if case is None:
-            relations.too_late(what)
-            return
-        instance = case.instance
-        match what:
-            case TimerDue():
-                # A timer that was dropped or set anew since then leaves its entry behind.
-                if instance.runs_timer(what.timer, what.id):
-                    self._after(number, case, instance.timer_fired(self.now, what.timer, what.id))
-            case EventComes():
-                self._deliver(case, what)
-            case AttemptStarts():
-                self._start_attempt(case, what.request)
-            case AttemptEnds():
-                self._end_attempt(case, what)
-            case SucceedsAgain():
-                self._succeed(case, what.work, what.request)
-            case _:
-                self._after(number, case, relations.deliver(case.case, instance, what))
+        return case is not None and case.instance.runs_timer(timer, timer_id)
 
-    def _may_come(self, what: Happening) -> bool:
+    def _may_come(self, does: Does, what: tuple[Any, ...]) -> bool:
         """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
-        return isinstance(what, PoolOpens) or self._is_awaited(what)
+        return does == self._open_pool or self._is_awaited(does, what)
 
-    def _is_awaited(self, what: Happening) -> bool:
+    def _is_awaited(self, does: Does, what: tuple[Any, ...]) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
-        if isinstance(what, PoolOpens):
-            return bool(what.pool.waiting)
-        if not isinstance(what, (TimerDue, EventComes, AttemptStarts, AttemptEnds, SucceedsAgain)):
-            return True
-        case = self.cases.get(what.case)
-        if case is None or isinstance(what, SucceedsAgain):
-            return case is not None
-        if isinstance(what, TimerDue):
-            return case.instance.runs_timer(what.timer, what.id)
-        if isinstance(what, EventComes):
-            return case.state_of(what.stay) is not None
-        return self._is_under_way(what.request, isinstance(what, AttemptEnds) and what.if_waits)
+        if does == self._fire:
+            return self._runs_timer(*what)
+        if does == self._deliver:
+            number, region, activation, _, _ = what
+            return number in self.cases and self.cases[number].state_of(region, activation) is not None
+        if does == self._start_attempt or does == self._end_attempt:
+            return what[0] in self._running
+        if does == self._give_up_waiting:
+            return self._waits(what[0])
+        if does == self._succeed:
+            return what[0][0] in self.cases
+        if does == self._open_pool:
+            return bool(what[0].waiting)
+        return True
 
-    def _after(self, number: int, case: _Open, output: Output) -> None:
+    def _after(self, case: _Open, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
+        summary = self.summary
         case.steps += 1
-        summary, relations = self.summary, self._relations
         summary.end_time = self.now
         summary.n_steps += 1
         summary.n_records += len(output.records)
-        for record in output.records:
+        noticed = [record for record in output.records if record.kind in _NOTICED]
+        for record in noticed:
             if record.kind == R_EVENT_REJECTED:
-                what = (case.member, record.event, record.reason)
+                what = case.member, record.event, record.reason
                 self._rejected[what] = self._rejected.get(what, 0) + 1
             elif record.kind == R_MESSAGE_SENT and record.source == T_SELF:
                 self._sent += 1
-        instance, kin = case.instance, case.case
-        self.sink(number, instance, output)
-        self._settle(number, case)
-        named = None
+        self.sink(case.number, case.instance, output)
+        if self._keeping:
+            self._settle(case)
+        self._carry_out(case, output)
+        if self._relations.has_mail:
+            self._relations.turn_back(case.case, output)
+        if case.instance.me.status >= COMPLETED:
+            self._close(case)
+        elif case.steps > MOST_STEPS:
+            self._give_up(case)
+        else:
+            for record in noticed:
+                if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):
+                    self._plan_event(case, record.region, record.activation, 0)
+            if case.unfinished:
+                self._resume_plans(case)
+
+    def _carry_out(self, case: _Open, output: Output) -> None:
+        number, member = case.number, case.member
         for k, effect in enumerate(output.effects):
-            if effect.kind == SET_TIMER:
-                whole = effect.timer == case.member.program.head.first_timer
-                due = TimerDue(number, effect.timer, effect.id)
-                self._calendar.put(self._noticed(effect.due), Order.WORKFLOW_TIMER if whole else Order.TIMER, due)
-            elif effect.kind == START_ATTEMPT:
-                self._request(case, case.member.works[effect.activity], (number, effect.activity_id, effect.attempt))
-            elif effect.kind == CANCEL_ATTEMPT:
+            kind = effect.kind
+            if kind == SET_TIMER:
+                order = _WORKFLOW_TIMER if effect.timer == member.whole_timer else _TIMER
+                self._put(self._noticed(effect.due), order, self._fire, number, effect.timer, effect.id)
+            elif kind == START_ATTEMPT:
+                self._request(case, member.works[effect.activity], (number, effect.activity_id, effect.attempt))
+            elif kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt), case)
-            elif effect.kind in (START_CHILD, STOP_CHILD, SEND_MESSAGE) or (effect.kind == CLOSED and kin.parent):
-                named = named or effects_of(instance, output)
-                relations.carry_out(number, kin, effect, named[k])
-        relations.turn_back(kin, output)
-        if instance.me.status >= COMPLETED:
-            del self.cases[number]
-            relations.closed(kin)
-            if number < FIRST_CHILD:
-                summary.n_closed += 1
-                self._tell()
-            return
-        if case.steps > MOST_STEPS:
-            del self.cases[number]
-            for pool in self._keeping.values():
-                self._release(pool, number)
-            for request in [each for each in self._running if each[0] == number]:
-                self._let_go(request)
-            summary.complete = False
-            summary.notes.append(given_up(kin.name, instance.state))
-            return
-        for record in output.records:
-            if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):
-                self._plan_event(number, case, Stay(record.region, record.activation))
-        if case.unfinished:
-            self._resume_plans(number, case)
+            elif kind in _TOLD_OTHERS and (kind != CLOSED or case.case.parent):
+                if self._named is None or self._named[0] is not output:
+                    self._named = output, effects_of(case.instance, output)
+                self._relations.carry_out(number, case.case, effect, self._named[1][k])
+
+    def _close(self, case: _Open) -> None:
+        del self.cases[case.number]
+        self._relations.closed(case.case)
+        if case.number < FIRST_CHILD:
+            self.summary.n_closed += 1
+            self._tell()
+
+    def _give_up(self, case: _Open) -> None:
+        number = case.number
+        del self.cases[number]
+        for pool in self._keeping.values():
+            self._release(pool, number)
+        for request in [each for each in self._running if each[0] == number]:
+            self._let_go(request)
+        self.summary.complete = False
+        self.summary.notes.append(given_up(case.case.name, case.instance.state))
 
     # --- events ----------------------------------------------------------------------------------
 
-    def _plan_event(self, number: int, case: _Open, stay: Stay) -> None:
-        """Draw which event comes next to this stay in a state, and when."""
-        state = case.state_of(stay)
+    def _plan_event(self, case: _Open, region: int, activation: int, n_events: int) -> None:
+        """Draw which event comes next to a stay in a state, after so many, and when."""
+        state = case.state_of(region, activation)
         plans = None if state is None else case.member.events.get(state)
-        if plans is None or stay.n_events >= case.member.plan.patience:
+        if plans is None or n_events >= case.member.patience:
             return
-        which, delay = plans.draw(case.key, stay.activation, stay.n_events)
-        self._calendar.put(self.now + sampling.whole(delay), Order.EVENT, EventComes(number, stay, which))
+        which, delay = plans.draw(case.key, activation, n_events)
+        when = self.now + sampling.whole(delay)
+        self._put(when, _EVENT, self._deliver, case.number, region, activation, n_events, which)
 
-    def _deliver(self, case: _Open, coming: EventComes) -> None:
-        stay, instance = coming.stay, case.instance
-        state = case.state_of(stay)
-        if state is None:
+    def _deliver(self, number: int, region: int, activation: int, n_events: int, which: int) -> None:
+        """The event comes that was planned for a stay; `which` is the number of the plan."""
+        case = self.cases.get(number)
+        state = None if case is None else case.state_of(region, activation)
+        if case is None or state is None:
             return
-        plans = case.member.events[state]
-        place = Place(case.key, draws.PAYLOAD, stay.activation, stay.n_events)
-        payload = {name: plan.get(instance, place) for name, plan in plans.payloads[coming.which].items()}
-        case.unfinished[stay.region] = stay._replace(n_events=stay.n_events + 1)
+        plans, instance = case.member.events[state], case.instance
+        place = Place(case.key, draws.PAYLOAD, activation, n_events)
+        payload = {name: plan.get(instance, place) for name, plan in plans.payloads[which].items()}
+        case.unfinished[region] = activation, n_events + 1
         self._sent += 1
-        self._after(coming.case, case, instance.event(self.now, plans.plans[coming.which].event, payload))
+        self._after(case, instance.event(self.now, plans.names[which], payload))
 
-    def _resume_plans(self, number: int, case: _Open) -> None:
+    def _resume_plans(self, case: _Open) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
-        for region, stay in sorted(case.unfinished.items()):
-            if case.state_of(stay) is None:
+        for region, (activation, n_events) in sorted(case.unfinished.items()):
+            if case.state_of(region, activation) is None:
                 del case.unfinished[region]
             elif case.cell(region).flight_phase == GROUNDED and case.instance.status == "running":
                 del case.unfinished[region]
-                self._plan_event(number, case, stay)
+                self._plan_event(case, region, activation, n_events)
 
     # --- workers ---------------------------------------------------------------------------------
 
     def _request(self, case: _Open, work: Work, request: Request) -> None:
         self._running[request] = work
-        number, serial, attempt = request
         pool = work.pool
         asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
-            self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, request))
+            self._put(self.now, _RESULT, self._start_attempt, request)
         elif asked is Asked.REFUSED:
-            self._calendar.put(self.now, Order.RESULT, AttemptEnds(number, request, work.error_types.index(FULL)))
+            self._put(self.now, _RESULT, self._end_attempt, request, work.error_types.index(FULL))
         elif pool is not None:
             if pool.patience is not None:
+                _, serial, attempt = request
                 patience = pool.patience(quick.draw(case.key, draws.PATIENCE, serial, attempt))
-                gives_up = AttemptEnds(number, request, work.error_types.index(RENEGED), if_waits=True)
-                self._calendar.put(self.now + sampling.whole(patience), Order.RESULT, gives_up)
+                when = self.now + sampling.whole(patience)
+                self._put(when, _RESULT, self._give_up_waiting, request)
             self._serve(pool, None)
 
-    def _is_under_way(self, request: Request, if_waits: bool) -> bool:
-        """Whether an attempt has not ended, or even waits."""
+    def _waits(self, request: Request) -> bool:
         work = self._running.get(request)
-        return work is not None and not (if_waits and work.pool is not None and request not in work.pool.waiting)
+        return work is not None and work.pool is not None and request in work.pool.waiting
 
     def _let_go(self, request: Request, case: _Open | None = None) -> None:
         """An attempt is over: its worker, if any, takes the next, unless its case is one that keeps him."""
@@ -401,18 +397,18 @@ class Simulation:
         cells = ((case.cell(region), state) for region, state in case.member.keeps.get(name, ()))
         return not pool.kept or any(cell.phase == ACTIVE and cell.state == state for cell, state in cells)
 
-    def _settle(self, number: int, case: _Open) -> None:
+    def _settle(self, case: _Open) -> None:
         """After a step the workers whom a case keeps stay, and take what it waits for, or go."""
         for name, pool in self._keeping.items():
-            if number in pool.held:
+            if case.number in pool.held:
                 if self._stays_with(name, pool, case):
-                    self._hand_over(pool, number)
+                    self._hand_over(pool, case.number)
                 else:
-                    self._release(pool, number)
+                    self._release(pool, case.number)
 
     def _hand_over(self, pool: WorkerPool, number: int) -> None:
         while number in pool.held and (heir := pool.hand_over(self.now, number)) is not None:
-            self._calendar.put(self.now, Order.RESULT, AttemptStarts(number, heir))
+            self._put(self.now, _RESULT, self._start_attempt, heir)
 
     def _release(self, pool: WorkerPool, number: int) -> None:
         while number in pool.held:
@@ -421,49 +417,67 @@ class Simulation:
     def _serve(self, pool: WorkerPool, heir: Request | None) -> None:
         """An attempt gets a worker, if it does; the others learn when to ask again."""
         if heir is not None:
-            self._calendar.put(self.now, Order.RESULT, AttemptStarts(heir[0], heir))
+            self._put(self.now, _RESULT, self._start_attempt, heir)
         opens = pool.opening(self.now)
         if opens is not None:
-            self._calendar.put(opens, Order.CONTROL, PoolOpens(pool))
+            self._put(opens, _CONTROL, self._open_pool, pool)
 
-    def _start_attempt(self, case: _Open, request: Request) -> None:
+    # --- what becomes of attempts ----------------------------------------------------------------
+
+    def _open_pool(self, pool: WorkerPool) -> None:
+        """More workers of a pool may have come, for whom somebody waits."""
+        self._serve(pool, pool.open(self.now))
+
+    def _start_attempt(self, request: Request) -> None:
+        """A worker takes an attempt."""
         work = self._running.get(request)
         if work is None:
             return
         number, serial, attempt = request
-        self._after(number, case, case.instance.activity_started(self.now, serial, attempt))
+        case = self.cases[number]
+        self._after(case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        fate = work.fate(self.now, case.key, serial, attempt)
-        if fate.way != NEVER_ENDS:
-            work_time, pool = sampling.whole(fate.after), work.pool
-            done = Done(self.now + work_time) if pool is None else pool.done(self.now, request, work_time)
-            way = work.error_types.index(BROKEN) if done.breaks else fate.way
-            self._calendar.put(done.time, Order.RESULT, AttemptEnds(number, request, way))
+        way, after = work.fate(self.now, case.key, serial, attempt)
+        if way != NEVER_ENDS:
+            pool, work_time = work.pool, sampling.whole(after)
+            time, breaks = (self.now + work_time, False) if pool is None else pool.done(self.now, request, work_time)
+            way = work.error_types.index(BROKEN) if breaks else way
+            self._put(time, _RESULT, self._end_attempt, request, way)
 
-    def _end_attempt(self, case: _Open, end: AttemptEnds) -> None:
-        if not self._is_under_way(end.request, end.if_waits):
+    def _give_up_waiting(self, request: Request) -> None:
+        """An attempt has waited for too long, if it still waits."""
+        if self._waits(request):
+            self._end_attempt(request, self._running[request].error_types.index(RENEGED))
+
+    def _end_attempt(self, request: Request, way: int) -> None:
+        """A worker reports, or a pool does: success, or which way of failing it was."""
+        work = self._running.pop(request, None)
+        if work is None:
             return
-        work = self._running.pop(end.request)
+        number, serial, attempt = request
+        case = self.cases[number]
         if work.pool is not None:
             # Whether a worker stays with his case shows after its step.
             keep = work.pool.kept is not None
-            self._serve(work.pool, work.pool.give_back(self.now, end.request, keep))
-        number, serial, attempt = end.request
-        if end.failure >= 0:
-            error = work.error_types[end.failure]
-            asked = work.retry_after[end.failure] if end.failure < len(work.retry_after) else None
-            failed = case.instance.activity_failed(self.now, serial, attempt, error, retry_after=asked)
-            self._after(number, case, failed)
+            self._serve(work.pool, work.pool.give_back(self.now, request, keep))
+        if way != SUCCEEDS:
+            error = work.error_types[way]
+            asked = work.retry_after[way] if way < len(work.retry_after) else None
+            self._after(case, case.instance.activity_failed(self.now, serial, attempt, error, retry_after=asked))
             return
         again = work.again_after(case.key, serial, attempt)
         if again is not None:
-            when = self.now + sampling.whole(again)
-            self._calendar.put(when, Order.RESULT, SucceedsAgain(number, end.request, work))
-        self._succeed(case, work, end.request)
+            self._put(self.now + sampling.whole(again), _RESULT, self._succeed, request, work)
+        self._succeed(request, work)
 
-    def _succeed(self, case: _Open, work: Work, request: Request) -> None:
+    def _succeed(self, request: Request, work: Work) -> None:
+        """An attempt reports that it has succeeded; one that was carried out twice does so a second time."""
         number, serial, attempt = request
-        place = Place(case.key, draws.RESULT, serial, attempt)
-        result = work.result.get(case.instance, place) if work.result else None
-        self._after(number, case, case.instance.activity_succeeded(self.now, serial, attempt, result))
+        case = self.cases.get(number)
+        if case is None:
+            return
+        result = None
+        if work.result is not None:
+            result = work.result.get(case.instance, Place(case.key, draws.RESULT, serial, attempt))
+        self._after(case, case.instance.activity_succeeded(self.now, serial, attempt, result))

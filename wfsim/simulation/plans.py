@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -135,6 +136,7 @@ class EventDraws:
     def __init__(self, given: tuple[EventPlan, ...] | Race) -> None:
         self.plans = given.race if isinstance(given, Race) else given
         self.name_keys = [sampling.name_key(plan.event) for plan in self.plans] if isinstance(given, Race) else []
+        self.names = [plan.event for plan in self.plans]
         self.edges = sampling.cumulative([plan.weight for plan in self.plans])
         self.delays = [plan.delay.sampler() for plan in self.plans]
         self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in self.plans]
@@ -143,7 +145,7 @@ class EventDraws:
         """Which event comes next to a stay, and after how many microseconds."""
         if self.name_keys:
             delays = [
-                delay(quick.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
+                delay.sample(quick.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
                 for delay, name_key in zip(self.delays, self.name_keys)
             ]
             which = min(range(len(delays)), key=delays.__getitem__)
@@ -151,18 +153,11 @@ class EventDraws:
         which = 0
         if len(self.plans) > 1:
             which = sampling.pick(self.edges, quick.draw(key, draws.EVENT_CHOICE, activation, n_events))
-        return which, self.delays[which](quick.draw(key, draws.EVENT_DELAY, activation, n_events))
+        return which, self.delays[which].sample(quick.draw(key, draws.EVENT_DELAY, activation, n_events))
 
 
 SUCCEEDS, NEVER_ENDS = -1, -2
 """How an attempt ends, where it does not fail."""
-
-
-class Fate(NamedTuple):
-    """How an attempt will end: which way of failing, `SUCCEEDS` or `NEVER_ENDS`, and after how many microseconds."""
-
-    way: int
-    after: float = 0.0
 
 
 class Work:
@@ -195,11 +190,13 @@ class Work:
         self.result = None if plan.result is None else ValuePlan(plan.result, "result")
         shares = [failure.probability for failure in plan.failures]
         self.edges = sampling.cumulative([*shares, plan.never_ends])
+        self.n_ways = len(shares)
         self.error_types = [*(failure.error_type for failure in plan.failures), FULL, RENEGED, BROKEN]
         self.retry_after = [None if each.retry_after is None else int(each.retry_after) for each in plan.failures]
         self.first_outage = len(self.error_types)
         self.error_types += [outage.error_type or "" for outage in plan.outages]
         self.fails_after = [outage.fails_after.sampler() for outage in plan.outages]
+        self.outages, self.slow, self.twice = plan.outages, plan.slow, plan.twice
         limits = (activity.schedule_to_start, activity.schedule_to_close)
         self.limit = next((int(limit) for limit in limits if limit is not None), None)
 
@@ -213,26 +210,32 @@ class Work:
 
     def again_after(self, key: int, serial: int, attempt: int) -> float | None:
         """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
-        if self.plan.twice > 0.0 and quick.draw(key, draws.TWICE, serial, attempt) < self.plan.twice:
-            return self.duration(quick.draw(key, draws.SECOND_DURATION, serial, attempt))
+        if self.twice > 0.0 and quick.draw(key, draws.TWICE, serial, attempt) < self.twice:
+            return self.duration.sample(quick.draw(key, draws.SECOND_DURATION, serial, attempt))
         return None
 
-    def fate(self, now: int, key: int, serial: int, attempt: int) -> Fate:
-        """How an attempt ends that begins its work now."""
-        for which, outage in enumerate(self.plan.outages):
+    def fate(self, now: int, key: int, serial: int, attempt: int) -> tuple[int, float]:
+        """How an attempt ends that begins its work now, and after how many microseconds.
+
+        That is which way of failing, `SUCCEEDS` or `NEVER_ENDS`.
+        """
+        for which, outage in enumerate(self.outages):
             if outage.holds(now):
                 if outage.hangs:
-                    return Fate(NEVER_ENDS)
+                    return NEVER_ENDS, 0.0
                 drawn = quick.draw(key, draws.FAULT_TIME, serial, attempt)
-                return Fate(self.first_outage + which, self.fails_after[which](drawn))
-        factor = next((slow.factor for slow in self.plan.slow if slow.holds(now)), 1.0)
-        after = factor * self.duration(quick.draw(key, draws.DURATION, serial, attempt))
+                return self.first_outage + which, self.fails_after[which].sample(drawn)
+        after = self.duration.sample(quick.draw(key, draws.DURATION, serial, attempt))
+        for slow in self.slow:
+            if slow.holds(now):
+                after *= slow.factor
+                break
         way = SUCCEEDS
         if self.edges[-1] > 0.0:
-            u = quick.draw(key, draws.ATTEMPT_FAILURE, serial, attempt)
-            way = next((k for k, edge in enumerate(self.edges) if u < edge), SUCCEEDS)
-        # The last edge is that of those that never report.
-        return Fate(NEVER_ENDS if way == len(self.edges) - 1 else way, after)
+            way = bisect_right(self.edges, quick.draw(key, draws.ATTEMPT_FAILURE, serial, attempt))
+            # The last edge is that of those that never report, and beyond it are those that succeed.
+            way = (NEVER_ENDS, SUCCEEDS)[way - self.n_ways] if way >= self.n_ways else way
+        return way, after
 
 
 def kept_in(program: Program, pool: WorkerPool) -> list[tuple[int, int]]:
@@ -250,6 +253,12 @@ class Member:
         What its instances run, and the table of texts that those of all members share.
     plan
         The part of the scenario that is about it.
+    patience
+        How many planned events come to a stay at most.
+    whole_timer
+        The place of the timer of the whole workflow.
+    slots
+        By region: which row of an instance remembers it.
     events, works
         By row of the state and of the activity.
     keeps
@@ -269,6 +278,9 @@ class Member:
         self.program = program
         self.texts = texts
         self.plan = plan
+        self.patience = plan.patience
+        self.whole_timer = program.head.first_timer
+        self.slots = {row: program.rows[row].slot for row in program.region_rows.values()}
         self.events = {program.state_rows[state]: EventDraws(plans) for state, plans in plan.events.items() if plans}
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():

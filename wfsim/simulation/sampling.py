@@ -64,7 +64,7 @@ class Law:
         Of a mixture: its laws, whose running sums of weights are the edges.
     """
 
-    __slots__ = ("_sample", "a", "b", "c", "edges", "family", "parts", "values")
+    __slots__ = ("a", "b", "c", "edges", "family", "parts", "sample", "values")
 
     def __init__(
         self,
@@ -80,10 +80,10 @@ class Law:
         self.values = values
         self.edges = edges
         self.parts = parts
-        self._sample = sample
+        self.sample = sample
 
     def __call__(self, u: float) -> float:
-        return self._sample(u)
+        return self.sample(u)
 
     @property
     def largest(self) -> float:
@@ -93,7 +93,7 @@ class Law:
         if self.family is Family.EMPIRICAL:
             rises = (edge > before for before, edge in pairwise([0.0, *self.edges]))
             return max(value for value, may_be in zip(self.values, rises) if may_be)
-        return self._sample(_BELOW_1)
+        return self.sample(_BELOW_1)
 
 
 def constant(value: float) -> Law:

@@ -22,7 +22,7 @@ from wfsim.semantics.post import key_taken
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Effect, effects_of
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
-from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue, PoolOpens
+from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue
 from wfsim.simulation.compiled import cases, kernel
 from wfsim.simulation.compiled.areas import ME, REGION
 from wfsim.simulation.compiled.layout import COMES, Run
@@ -222,7 +222,6 @@ class Host:
         elif isinstance(what, Overdue):
             relations.overdue()
         else:
-            assert not isinstance(what, PoolOpens), "the compiled calendar opens pools by itself"
             slot = self._slots.get(what.case)
             if slot is None:
                 relations.too_late(what)
