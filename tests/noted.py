@@ -17,7 +17,7 @@ from wfsim.semantics.kernel import Output
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Record, records_of
 from wfsim.simulation import engine, relations
-from wfsim.simulation.calendar import Calendar, Entry, Happening
+from wfsim.simulation.calendar import Awaited, Calendar, Entry, Happening
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.mail import Mail
 from wfsim.simulation.relations import FIRST_CHILD
@@ -123,8 +123,8 @@ def noted(program: Program, scenario: Scenario, *, most: int = 2_000, most_steps
     found = Noted([each.workflow for each in compile_family(program)[1]], most)
 
     class NotedCalendar(Calendar):
-        def take(self, until: int) -> Entry | None:
-            entry = super().take(until)
+        def take(self, until: int, is_awaited: Awaited) -> Entry | None:
+            entry = super().take(until, is_awaited)
             if entry is None:
                 return None
             if found.is_whole and (found.n_steps >= most or not simulation.summary.complete):

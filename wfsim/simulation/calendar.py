@@ -81,18 +81,13 @@ Happening = Arrives | ChildEnded | Stops | LetterComes | LetterReturns | Overdue
 """What comes from others, or from outside."""
 
 Does: TypeAlias = "Callable[..., None]"
+Awaited: TypeAlias = "Callable[[Does, tuple[Any, ...]], bool]"
 Entry: TypeAlias = "tuple[int, Order, int, Does, tuple[Any, ...]]"
 """Time, class and serial number; then what is done, and with what."""
 
 
 class Calendar:
     """What is due, earliest first; at one time by class, then as it was put in.
-
-    Parameters
-    ----------
-    is_awaited
-        Whether somebody waits for what is done with something, now or later. For most timers nobody does when they
-        are due.
 
     Notes
     -----
@@ -105,8 +100,7 @@ class Calendar:
        Proceedings of the 24th Annual Simulation Symposium, 194–204.
     """
 
-    def __init__(self, is_awaited: Callable[[Does, tuple[Any, ...]], bool]) -> None:
-        self._is_awaited = is_awaited
+    def __init__(self) -> None:
         # Tuples, which are compared in C; no two serials are equal, so what is done is never compared.
         self._soon: list[Entry] = []
         self._later: list[Entry] = []
@@ -116,26 +110,29 @@ class Calendar:
 
     def put(self, time: int, order: Order, does: Does, *what: Any) -> None:
         """Let something be done at a time, in microseconds."""
-        self._serial += 1
-        entry = time, order, self._serial, does, what
+        self._serial = serial = self._serial + 1
         if time < self._border:
-            heapq.heappush(self._soon, entry)
-            return
-        self._later.append(entry)
+            heapq.heappush(self._soon, (time, order, serial, does, what))
+        else:
+            self._later.append((time, order, serial, does, what))
+
+    def take(self, until: int, is_awaited: Awaited) -> Entry | None:
+        """What is due next, unless that is after a time.
+
+        `is_awaited` says whether somebody waits for what is done with something, now or later. For most timers nobody
+        does when they are due.
+        """
         if len(self._later) > self._most_later:
             # The size follows what is open.
-            self._later = [entry for entry in self._later if self._is_awaited(entry[3], entry[4])]
+            self._later = [entry for entry in self._later if is_awaited(entry[3], entry[4])]
             self._most_later = 2 * len(self._later) + SPARE_ENTRIES
-
-    def take(self, until: int) -> Entry | None:
-        """What is due next, unless that is after a time."""
         while not self._soon:
             if not self._later:
                 return None
-            self._bring()
+            self._bring(is_awaited)
         return heapq.heappop(self._soon) if self._soon[0][0] <= until else None
 
-    def _bring(self) -> None:
+    def _bring(self, is_awaited: Awaited) -> None:
         """Bring near what is due first of the rest."""
         later = self._later
         # Most of it is sorted already.
@@ -144,7 +141,7 @@ class Calendar:
         self._border = later[min(n, len(later)) - 1][0] + 1
         n = bisect_left(later, self._border, key=_time)
         # What is sorted is a heap.
-        self._soon = [entry for entry in later[:n] if self._is_awaited(entry[3], entry[4])]
+        self._soon = [entry for entry in later[:n] if is_awaited(entry[3], entry[4])]
         del later[:n]
 
     def left(self) -> list[Entry]:

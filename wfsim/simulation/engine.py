@@ -22,6 +22,7 @@ from wfsim.semantics.codes import (
     R_MESSAGE_SENT,
     R_STATE_ENTERED,
     R_TRANSITION,
+    RUNNING_STATUS,
     SEND_MESSAGE,
     SET_TIMER,
     START_ATTEMPT,
@@ -31,7 +32,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import RegionCell
+from wfsim.semantics.layout import RecordRow, RegionCell
 from wfsim.semantics.program import Program
 from wfsim.semantics.records import Effect, effects_of
 
@@ -58,7 +59,8 @@ MANY_CASES = 1_000
 """From so many cases on it pays to have compiled what is `quick`."""
 
 _CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
-_NOTICED = frozenset({R_TRANSITION, R_STATE_ENTERED, R_EVENT_REJECTED, R_MESSAGE_SENT})
+_ENTERS = frozenset({R_TRANSITION, R_STATE_ENTERED})
+_COUNTED = frozenset({R_EVENT_REJECTED, R_MESSAGE_SENT})
 _TOLD_OTHERS = frozenset({START_CHILD, STOP_CHILD, SEND_MESSAGE, CLOSED})
 
 
@@ -133,14 +135,14 @@ class Simulation:
         if scenario.cases is None or scenario.cases >= MANY_CASES:
             quick.make_ready()
         self.horizon = NEVER if scenario.horizon is None else int(scenario.horizon)
-        self._noticed = scenario.noticed
+        self._noticed = None if scenario.timer_poll is None else scenario.noticed
         self.sink = sink
         self.progress = progress
         self._birth = birth
         self.summary = RunSummary()
         self.cases: dict[int, _Open] = {}
         self.now = 0
-        self._calendar = Calendar(self._may_come)
+        self._calendar = Calendar()
         self._put = self._calendar.put
         self._pools = scenario.workers(replication)
         self._keeping = {name: pool for name, pool in self._pools.items() if pool.kept is not None}
@@ -148,6 +150,7 @@ class Simulation:
         self.root = members[0]
         mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
         self._relations = Relations(self, members, scenario, replication, self.summary, mail)
+        self._has_mail = mail is not None
         self._entering: tuple[Instance, Output] | None = None
         self._named: tuple[Output, list[Effect]] | None = None
         self._running: dict[Request, Work] = {}
@@ -159,9 +162,9 @@ class Simulation:
         summary, relations, calendar = self.summary, self._relations, self._calendar
         try:
             relations.begin()
-            while (due := calendar.take(self.horizon)) is not None:
+            while (due := calendar.take(self.horizon, self._may_come)) is not None:
                 self.now, _, _, does, what = due
-                does(*what)
+                does(self, *what)
                 while relations.afterwards:
                     self._let_in(relations.follow())
         except KeyboardInterrupt:
@@ -190,7 +193,7 @@ class Simulation:
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""
-        self._put(time, order, self._happen, happening)
+        self._put(time, order, Simulation._happen, happening)
 
     def enter(self, case: Case, inputs: Mapping[str, Any], parent: str | None) -> Instance:
         """Let an instance take its first step; what comes of that follows."""
@@ -239,22 +242,22 @@ class Simulation:
 
     def _may_come(self, does: Does, what: tuple[Any, ...]) -> bool:
         """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
-        return does == self._open_pool or self._is_awaited(does, what)
+        return does is Simulation._open_pool or self._is_awaited(does, what)
 
     def _is_awaited(self, does: Does, what: tuple[Any, ...]) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
-        if does == self._fire:
+        if does is Simulation._fire:
             return self._runs_timer(*what)
-        if does == self._deliver:
+        if does is Simulation._deliver:
             number, region, activation, _, _ = what
             return number in self.cases and self.cases[number].state_of(region, activation) is not None
-        if does == self._start_attempt or does == self._end_attempt:
+        if does is Simulation._start_attempt or does is Simulation._end_attempt:
             return what[0] in self._running
-        if does == self._give_up_waiting:
+        if does is Simulation._give_up_waiting:
             return self._waits(what[0])
-        if does == self._succeed:
+        if does is Simulation._succeed:
             return what[0][0] in self.cases
-        if does == self._open_pool:
+        if does is Simulation._open_pool:
             return bool(what[0].waiting)
         return True
 
@@ -265,37 +268,45 @@ class Simulation:
         summary.end_time = self.now
         summary.n_steps += 1
         summary.n_records += len(output.records)
-        noticed = [record for record in output.records if record.kind in _NOTICED]
-        for record in noticed:
-            if record.kind == R_EVENT_REJECTED:
-                what = case.member, record.event, record.reason
-                self._rejected[what] = self._rejected.get(what, 0) + 1
-            elif record.kind == R_MESSAGE_SENT and record.source == T_SELF:
-                self._sent += 1
+        entered = []
+        for record in output.records:
+            if record.kind in _ENTERS:
+                entered.append(record)
+            elif record.kind in _COUNTED:
+                self._count(case, record)
         self.sink(case.number, case.instance, output)
         if self._keeping:
             self._settle(case)
         self._carry_out(case, output)
-        if self._relations.has_mail:
+        if self._has_mail:
             self._relations.turn_back(case.case, output)
         if case.instance.me.status >= COMPLETED:
             self._close(case)
         elif case.steps > MOST_STEPS:
             self._give_up(case)
         else:
-            for record in noticed:
-                if record.kind == R_STATE_ENTERED or (record.kind == R_TRANSITION and record.to_state >= 0):
+            for record in entered:
+                if record.kind == R_STATE_ENTERED or record.to_state >= 0:
                     self._plan_event(case, record.region, record.activation, 0)
             if case.unfinished:
                 self._resume_plans(case)
 
+    def _count(self, case: _Open, record: RecordRow) -> None:
+        """What was turned away, and what an instance has sent to itself."""
+        if record.kind == R_EVENT_REJECTED:
+            what = case.member, record.event, record.reason
+            self._rejected[what] = self._rejected.get(what, 0) + 1
+        elif record.source == T_SELF:
+            self._sent += 1
+
     def _carry_out(self, case: _Open, output: Output) -> None:
-        number, member = case.number, case.member
+        number, member, put = case.number, case.member, self._put
         for k, effect in enumerate(output.effects):
             kind = effect.kind
             if kind == SET_TIMER:
                 order = _WORKFLOW_TIMER if effect.timer == member.whole_timer else _TIMER
-                self._put(self._noticed(effect.due), order, self._fire, number, effect.timer, effect.id)
+                due = effect.due if self._noticed is None else self._noticed(effect.due)
+                put(due, order, Simulation._fire, number, effect.timer, effect.id)
             elif kind == START_ATTEMPT:
                 self._request(case, member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif kind == CANCEL_ATTEMPT:
@@ -332,7 +343,7 @@ class Simulation:
             return
         which, delay = plans.draw(case.key, activation, n_events)
         when = self.now + sampling.whole(delay)
-        self._put(when, _EVENT, self._deliver, case.number, region, activation, n_events, which)
+        self._put(when, _EVENT, Simulation._deliver, case.number, region, activation, n_events, which)
 
     def _deliver(self, number: int, region: int, activation: int, n_events: int, which: int) -> None:
         """The event comes that was planned for a stay; `which` is the number of the plan."""
@@ -341,18 +352,21 @@ class Simulation:
         if case is None or state is None:
             return
         plans, instance = case.member.events[state], case.instance
-        place = Place(case.key, draws.PAYLOAD, activation, n_events)
-        payload = {name: plan.get(instance, place) for name, plan in plans.payloads[which].items()}
+        payload = {}
+        if plans.payloads[which]:
+            place = Place(case.key, draws.PAYLOAD, activation, n_events)
+            payload = {name: plan.get(instance, place) for name, plan in plans.payloads[which].items()}
         case.unfinished[region] = activation, n_events + 1
         self._sent += 1
         self._after(case, instance.event(self.now, plans.names[which], payload))
 
     def _resume_plans(self, case: _Open) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
-        for region, (activation, n_events) in sorted(case.unfinished.items()):
+        for region in sorted(case.unfinished):
+            activation, n_events = case.unfinished[region]
             if case.state_of(region, activation) is None:
                 del case.unfinished[region]
-            elif case.cell(region).flight_phase == GROUNDED and case.instance.status == "running":
+            elif case.cell(region).flight_phase == GROUNDED and case.instance.me.status == RUNNING_STATUS:
                 del case.unfinished[region]
                 self._plan_event(case, region, activation, n_events)
 
@@ -363,15 +377,15 @@ class Simulation:
         pool = work.pool
         asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
-            self._put(self.now, _RESULT, self._start_attempt, request)
+            self._put(self.now, _RESULT, Simulation._start_attempt, request)
         elif asked is Asked.REFUSED:
-            self._put(self.now, _RESULT, self._end_attempt, request, work.error_types.index(FULL))
+            self._put(self.now, _RESULT, Simulation._end_attempt, request, work.error_types.index(FULL))
         elif pool is not None:
             if pool.patience is not None:
                 _, serial, attempt = request
                 patience = pool.patience(quick.draw(case.key, draws.PATIENCE, serial, attempt))
                 when = self.now + sampling.whole(patience)
-                self._put(when, _RESULT, self._give_up_waiting, request)
+                self._put(when, _RESULT, Simulation._give_up_waiting, request)
             self._serve(pool, None)
 
     def _waits(self, request: Request) -> bool:
@@ -408,7 +422,7 @@ class Simulation:
 
     def _hand_over(self, pool: WorkerPool, number: int) -> None:
         while number in pool.held and (heir := pool.hand_over(self.now, number)) is not None:
-            self._put(self.now, _RESULT, self._start_attempt, heir)
+            self._put(self.now, _RESULT, Simulation._start_attempt, heir)
 
     def _release(self, pool: WorkerPool, number: int) -> None:
         while number in pool.held:
@@ -417,10 +431,10 @@ class Simulation:
     def _serve(self, pool: WorkerPool, heir: Request | None) -> None:
         """An attempt gets a worker, if it does; the others learn when to ask again."""
         if heir is not None:
-            self._put(self.now, _RESULT, self._start_attempt, heir)
+            self._put(self.now, _RESULT, Simulation._start_attempt, heir)
         opens = pool.opening(self.now)
         if opens is not None:
-            self._put(opens, _CONTROL, self._open_pool, pool)
+            self._put(opens, _CONTROL, Simulation._open_pool, pool)
 
     # --- what becomes of attempts ----------------------------------------------------------------
 
@@ -443,7 +457,7 @@ class Simulation:
             pool, work_time = work.pool, sampling.whole(after)
             time, breaks = (self.now + work_time, False) if pool is None else pool.done(self.now, request, work_time)
             way = work.error_types.index(BROKEN) if breaks else way
-            self._put(time, _RESULT, self._end_attempt, request, way)
+            self._put(time, _RESULT, Simulation._end_attempt, request, way)
 
     def _give_up_waiting(self, request: Request) -> None:
         """An attempt has waited for too long, if it still waits."""
@@ -468,7 +482,7 @@ class Simulation:
             return
         again = work.again_after(case.key, serial, attempt)
         if again is not None:
-            self._put(self.now + sampling.whole(again), _RESULT, self._succeed, request, work)
+            self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed, request, work)
         self._succeed(request, work)
 
     def _succeed(self, request: Request, work: Work) -> None:

@@ -33,7 +33,7 @@ LONGEST = 10**17
 
 def whole(duration: float) -> int:
     """A duration that was drawn in whole microseconds."""
-    return int(min(duration, LONGEST))
+    return int(duration) if duration < LONGEST else LONGEST
 
 
 class Family(IntEnum):
