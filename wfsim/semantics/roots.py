@@ -6,30 +6,19 @@ sources; what is loaded needs no kernel function to be compiled, and no numba.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import entries, machine_code, quantile_entries, speed
+from .collecting import rarely_collected
 from .machine_code import MachineCode
-
-
-@contextmanager
-def rarely_collected() -> Iterator[None]:
-    """numba makes millions of objects and keeps most of them: to look through them as often as usual takes a tenth."""
-    usual = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 class Root:

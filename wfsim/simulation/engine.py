@@ -30,6 +30,7 @@ from wfsim.semantics.codes import (
     STOP_CHILD,
     T_SELF,
 )
+from wfsim.semantics.collecting import rarely_collected
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.kernel import Output
 from wfsim.semantics.layout import RecordRow, RegionCell
@@ -161,12 +162,8 @@ class Simulation:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
         summary, relations, calendar = self.summary, self._relations, self._calendar
         try:
-            relations.begin()
-            while (due := calendar.take(self.horizon, self._may_come)) is not None:
-                self.now, _, _, does, what = due
-                does(self, *what)
-                while relations.afterwards:
-                    self._let_in(relations.follow())
+            with rarely_collected():
+                self._run()
         except KeyboardInterrupt:
             summary.complete, summary.interrupted = False, True
             summary.notes.append(INTERRUPTED)
@@ -179,6 +176,15 @@ class Simulation:
             held_time, end = pool.held_until(summary.end_time), summary.end_time
             summary.notes += kept_told(name, pool.most, pool.n_held, len(pool.waiting), held_time, end, stuck)
         return summary
+
+    def _run(self) -> None:
+        calendar, relations, horizon, may_come = self._calendar, self._relations, self.horizon, self._may_come
+        relations.begin()
+        while (due := calendar.take(horizon, may_come)) is not None:
+            self.now, _, _, does, what = due
+            does(self, *what)
+            while relations.afterwards:
+                self._let_in(relations.follow())
 
     # --- what `Relations` asks of it -------------------------------------------------------------
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from numba.core import bytecode, compiler, interpreter, ir
 
-from wfsim.semantics import entries, roots
+from wfsim.semantics import entries
 from wfsim.semantics.linking import variables_in
 from wfsim.semantics.pipeline import IDLE
 from wfsim.simulation.compiled import kernel
@@ -53,10 +52,3 @@ def test_idle_passes_are_passes_of_numba() -> None:
     builder = _compiler.DefaultPassBuilder
     parts = (builder.define_untyped_pipeline, builder.define_typed_pipeline, builder.define_nopython_lowering_pipeline)
     assert {each[0].__name__ for part in parts for each in part(state).passes} >= IDLE
-
-
-def test_the_collector_is_as_it_was_once_a_root_is_compiled() -> None:
-    usual = gc.get_threshold()
-    with roots.rarely_collected():
-        assert gc.get_threshold()[0] > usual[0]
-    assert gc.get_threshold() == usual
