@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 from unittest.mock import patch
@@ -59,13 +59,13 @@ def what_happens(entry: Entry) -> What:
     _, _, _, does, what = entry
     name = does.__name__
     if name == "_happen":
-        happening: Happening = what[0]
+        happening: Happening = what
         return happening
     if name == "_fire":
         return TimerDue(*what)
     if name == "_open_pool":
         return PoolOpens()
-    return Reaches(what[0] if name == "_deliver" else what[0][0])
+    return Reaches(what[0][0] if name in ("_end_attempt", "_succeed_again") else what[0])
 
 
 @dataclass
@@ -123,17 +123,15 @@ def noted(program: Program, scenario: Scenario, *, most: int = 2_000, most_steps
     found = Noted([each.workflow for each in compile_family(program)[1]], most)
 
     class NotedCalendar(Calendar):
-        def take(self, until: int, is_awaited: Awaited) -> Entry | None:
-            entry = super().take(until, is_awaited)
-            if entry is None:
-                return None
-            if found.is_whole and (found.n_steps >= most or not simulation.summary.complete):
-                # An engine would have gone on where a simulation gives up.
-                found.is_whole = False
-                found.happened.pop()
-            if found.is_whole:
-                found.happened.append(Happened(entry[0], what_happens(entry)))
-            return entry
+        def due(self, until: int, is_awaited: Awaited) -> Iterator[Entry]:
+            for entry in super().due(until, is_awaited):
+                if found.is_whole and (found.n_steps >= most or not simulation.summary.complete):
+                    # An engine would have gone on where a simulation gives up.
+                    found.is_whole = False
+                    found.happened.pop()
+                if found.is_whole:
+                    found.happened.append(Happened(entry[0], what_happens(entry)))
+                yield entry
 
     class NotedMail(Mail):
         def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left
 from enum import IntEnum
+from heapq import heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from wfsim.semantics.post import Letter
 
@@ -18,6 +19,8 @@ SPARE_ENTRIES = 4_096
 
 LEAST_BROUGHT, PART_BROUGHT = 64, 8
 """How many entries are brought near at once: one of so many that are due later, and no fewer than so many."""
+
+_time = itemgetter(0)
 
 NEVER = 2**62
 """A time after all others."""
@@ -80,9 +83,10 @@ class Overdue(NamedTuple):
 Happening = Arrives | ChildEnded | Stops | LetterComes | LetterReturns | Overdue
 """What comes from others, or from outside."""
 
-Does: TypeAlias = "Callable[..., None]"
-Awaited: TypeAlias = "Callable[[Does, tuple[Any, ...]], bool]"
-Entry: TypeAlias = "tuple[int, Order, int, Does, tuple[Any, ...]]"
+Does: TypeAlias = "Callable[[Any, Any], None]"
+"""What a simulation does with something."""
+Awaited: TypeAlias = "Callable[[Does, Any], bool]"
+Entry: TypeAlias = "tuple[int, Order, int, Does, Any]"
 """Time, class and serial number; then what is done, and with what."""
 
 
@@ -108,46 +112,45 @@ class Calendar:
         self._serial = 0
         self._most_later = SPARE_ENTRIES
 
-    def put(self, time: int, order: Order, does: Does, *what: Any) -> None:
-        """Let something be done at a time, in microseconds."""
+    def put(self, time: int, order: Order, does: Does, what: Any) -> None:
+        """Let something be done with something at a time, in microseconds."""
         self._serial = serial = self._serial + 1
         if time < self._border:
-            heapq.heappush(self._soon, (time, order, serial, does, what))
+            heappush(self._soon, (time, order, serial, does, what))
         else:
             self._later.append((time, order, serial, does, what))
 
-    def take(self, until: int, is_awaited: Awaited) -> Entry | None:
-        """What is due next, unless that is after a time.
+    def due(self, until: int, is_awaited: Awaited) -> Iterator[Entry]:
+        """Take what is due until a time, one after the other, while more is put in.
 
         `is_awaited` says whether somebody waits for what is done with something, now or later. For most timers nobody
         does when they are due.
         """
-        if len(self._later) > self._most_later:
-            # The size follows what is open.
-            self._later = [entry for entry in self._later if is_awaited(entry[3], entry[4])]
-            self._most_later = 2 * len(self._later) + SPARE_ENTRIES
-        while not self._soon:
-            if not self._later:
-                return None
-            self._bring(is_awaited)
-        return heapq.heappop(self._soon) if self._soon[0][0] <= until else None
+        soon = self._soon
+        while soon or self._later:
+            if not soon:
+                soon += self._brought(is_awaited)
+            elif soon[0][0] > until:
+                return
+            else:
+                yield heappop(soon)
+            if len(self._later) > self._most_later:
+                # The size follows what is open.
+                self._later = [entry for entry in self._later if is_awaited(entry[3], entry[4])]
+                self._most_later = 2 * len(self._later) + SPARE_ENTRIES
 
-    def _bring(self, is_awaited: Awaited) -> None:
-        """Bring near what is due first of the rest."""
+    def _brought(self, is_awaited: Awaited) -> list[Entry]:
+        """What is due first of the rest; as it is sorted, it is a heap."""
         later = self._later
         # Most of it is sorted already.
         later.sort()
-        n = max(LEAST_BROUGHT, len(later) // PART_BROUGHT)
-        self._border = later[min(n, len(later)) - 1][0] + 1
+        n = min(len(later), max(LEAST_BROUGHT, len(later) // PART_BROUGHT))
+        self._border = later[n - 1][0] + 1
         n = bisect_left(later, self._border, key=_time)
-        # What is sorted is a heap.
-        self._soon = [entry for entry in later[:n] if is_awaited(entry[3], entry[4])]
+        brought = [entry for entry in later[:n] if is_awaited(entry[3], entry[4])]
         del later[:n]
+        return brought
 
     def left(self) -> list[Entry]:
         """All that is in it, in no order."""
         return self._soon + self._later
-
-
-def _time(entry: Entry) -> int:
-    return entry[0]

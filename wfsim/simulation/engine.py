@@ -178,11 +178,11 @@ class Simulation:
         return summary
 
     def _run(self) -> None:
-        calendar, relations, horizon, may_come = self._calendar, self._relations, self.horizon, self._may_come
+        relations = self._relations
         relations.begin()
-        while (due := calendar.take(horizon, may_come)) is not None:
-            self.now, _, _, does, what = due
-            does(self, *what)
+        for now, _, _, does, what in self._calendar.due(self.horizon, self._may_come):
+            self.now = now
+            does(self, what)
             while relations.afterwards:
                 self._let_in(relations.follow())
 
@@ -236,8 +236,9 @@ class Simulation:
         else:
             self._relations.too_late(what)
 
-    def _fire(self, number: int, timer: int, timer_id: int) -> None:
+    def _fire(self, what: tuple[int, int, int]) -> None:
         """A timer is due; one that was dropped or set anew since then leaves its entry behind."""
+        number, timer, timer_id = what
         if self._runs_timer(number, timer, timer_id):
             case = self.cases[number]
             self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
@@ -246,22 +247,24 @@ class Simulation:
         case = self.cases.get(number)
         return case is not None and case.instance.runs_timer(timer, timer_id)
 
-    def _may_come(self, does: Does, what: tuple[Any, ...]) -> bool:
+    def _may_come(self, does: Does, what: Any) -> bool:
         """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
         return does is Simulation._open_pool or self._is_awaited(does, what)
 
-    def _is_awaited(self, does: Does, what: tuple[Any, ...]) -> bool:
+    def _is_awaited(self, does: Does, what: Any) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
         if does is Simulation._fire:
             return self._runs_timer(*what)
         if does is Simulation._deliver:
             number, region, activation, _, _ = what
             return number in self.cases and self.cases[number].state_of(region, activation) is not None
-        if does is Simulation._start_attempt or does is Simulation._end_attempt:
+        if does is Simulation._start_attempt:
+            return what in self._running
+        if does is Simulation._end_attempt:
             return what[0] in self._running
         if does is Simulation._give_up_waiting:
-            return self._waits(what[0])
-        if does is Simulation._succeed:
+            return self._waits(what)
+        if does is Simulation._succeed_again:
             return what[0][0] in self.cases
         if does is Simulation._open_pool:
             return bool(what[0].waiting)
@@ -312,7 +315,7 @@ class Simulation:
             if kind == SET_TIMER:
                 order = _WORKFLOW_TIMER if effect.timer == member.whole_timer else _TIMER
                 due = effect.due if self._noticed is None else self._noticed(effect.due)
-                put(due, order, Simulation._fire, number, effect.timer, effect.id)
+                put(due, order, Simulation._fire, (number, effect.timer, effect.id))
             elif kind == START_ATTEMPT:
                 self._request(case, member.works[effect.activity], (number, effect.activity_id, effect.attempt))
             elif kind == CANCEL_ATTEMPT:
@@ -349,10 +352,11 @@ class Simulation:
             return
         which, delay = plans.draw(case.key, activation, n_events)
         when = self.now + sampling.whole(delay)
-        self._put(when, _EVENT, Simulation._deliver, case.number, region, activation, n_events, which)
+        self._put(when, _EVENT, Simulation._deliver, (case.number, region, activation, n_events, which))
 
-    def _deliver(self, number: int, region: int, activation: int, n_events: int, which: int) -> None:
-        """The event comes that was planned for a stay; `which` is the number of the plan."""
+    def _deliver(self, what: tuple[int, int, int, int, int]) -> None:
+        """The event comes that was planned for a stay."""
+        number, region, activation, n_events, which = what
         case = self.cases.get(number)
         state = None if case is None else case.state_of(region, activation)
         if case is None or state is None:
@@ -385,7 +389,7 @@ class Simulation:
         if asked is Asked.TAKEN:
             self._put(self.now, _RESULT, Simulation._start_attempt, request)
         elif asked is Asked.REFUSED:
-            self._put(self.now, _RESULT, Simulation._end_attempt, request, work.error_types.index(FULL))
+            self._put(self.now, _RESULT, Simulation._end_attempt, (request, work.error_types.index(FULL)))
         elif pool is not None:
             if pool.patience is not None:
                 _, serial, attempt = request
@@ -461,17 +465,20 @@ class Simulation:
         way, after = work.fate(self.now, case.key, serial, attempt)
         if way != NEVER_ENDS:
             pool, work_time = work.pool, sampling.whole(after)
-            time, breaks = (self.now + work_time, False) if pool is None else pool.done(self.now, request, work_time)
-            way = work.error_types.index(BROKEN) if breaks else way
-            self._put(time, _RESULT, Simulation._end_attempt, request, way)
+            time = self.now + work_time
+            if pool is not None and pool.crew is not None:
+                time, breaks = pool.done(self.now, request, work_time)
+                way = work.error_types.index(BROKEN) if breaks else way
+            self._put(time, _RESULT, Simulation._end_attempt, (request, way))
 
     def _give_up_waiting(self, request: Request) -> None:
         """An attempt has waited for too long, if it still waits."""
         if self._waits(request):
-            self._end_attempt(request, self._running[request].error_types.index(RENEGED))
+            self._end_attempt((request, self._running[request].error_types.index(RENEGED)))
 
-    def _end_attempt(self, request: Request, way: int) -> None:
+    def _end_attempt(self, what: tuple[Request, int]) -> None:
         """A worker reports, or a pool does: success, or which way of failing it was."""
+        request, way = what
         work = self._running.pop(request, None)
         if work is None:
             return
@@ -488,15 +495,18 @@ class Simulation:
             return
         again = work.again_after(case.key, serial, attempt)
         if again is not None:
-            self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed, request, work)
-        self._succeed(request, work)
+            self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed_again, (request, work))
+        self._succeed(case, request, work)
 
-    def _succeed(self, request: Request, work: Work) -> None:
-        """An attempt reports that it has succeeded; one that was carried out twice does so a second time."""
-        number, serial, attempt = request
-        case = self.cases.get(number)
-        if case is None:
-            return
+    def _succeed_again(self, what: tuple[Request, Work]) -> None:
+        """An attempt that has succeeded, and was carried out twice, reports a second time."""
+        request, work = what
+        case = self.cases.get(request[0])
+        if case is not None:
+            self._succeed(case, request, work)
+
+    def _succeed(self, case: _Open, request: Request, work: Work) -> None:
+        _, serial, attempt = request
         result = None
         if work.result is not None:
             result = work.result.get(case.instance, Place(case.key, draws.RESULT, serial, attempt))

@@ -219,12 +219,8 @@ class Work:
 
         That is which way of failing, `SUCCEEDS` or `NEVER_ENDS`.
         """
-        for which, outage in enumerate(self.outages):
-            if outage.holds(now):
-                if outage.hangs:
-                    return NEVER_ENDS, 0.0
-                drawn = quick.draw(key, draws.FAULT_TIME, serial, attempt)
-                return self.first_outage + which, self.fails_after[which].sample(drawn)
+        if self.outages and (fate := self._in_outage(now, key, serial, attempt)) is not None:
+            return fate
         after = self.duration.sample(quick.draw(key, draws.DURATION, serial, attempt))
         for slow in self.slow:
             if slow.holds(now):
@@ -236,6 +232,15 @@ class Work:
             # The last edge is that of those that never report, and beyond it are those that succeed.
             way = (NEVER_ENDS, SUCCEEDS)[way - self.n_ways] if way >= self.n_ways else way
         return way, after
+
+    def _in_outage(self, now: int, key: int, serial: int, attempt: int) -> tuple[int, float] | None:
+        for which, outage in enumerate(self.outages):
+            if outage.holds(now):
+                if outage.hangs:
+                    return NEVER_ENDS, 0.0
+                drawn = quick.draw(key, draws.FAULT_TIME, serial, attempt)
+                return self.first_outage + which, self.fails_after[which].sample(drawn)
+        return None
 
 
 def kept_in(program: Program, pool: WorkerPool) -> list[tuple[int, int]]:

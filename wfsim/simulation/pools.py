@@ -204,7 +204,7 @@ class WorkerPool:
         """Let a worker take it at once, or let it wait, if there is room."""
         self._look(now)
         needs = wanted.needs
-        own = self._own(request[0], needs)
+        own = self._own(request[0], needs) if self.held else None
         if own is not None:
             self._take_own(now, request, own)
             return Asked.TAKEN
@@ -266,8 +266,9 @@ class WorkerPool:
         return None
 
     def done(self, now: int, request: Request, work: int) -> Done:
-        """When an attempt that has just got a worker is done with so much work."""
-        return Done(now + work) if self.crew is None else self.crew.done(now, self.busy[request], work)
+        """When an attempt that has just got a worker of the crew is done with so much work."""
+        assert self.crew is not None, "others are done when their work is"
+        return self.crew.done(now, self.busy[request], work)
 
     def open(self, now: int) -> Request | None:
         """A worker may have come, as `opening` said; returns the attempt that gets one, if any."""
@@ -370,6 +371,8 @@ class WorkerPool:
     def _next(self, now: int) -> tuple[_Line, int] | None:
         """The line whose first is served next, and the worker who is free for it."""
         best: tuple[_Line, int] | None = None
+        if not self.waiting:
+            return best
         for needs, line in self._heads():
             if best is None or line[0] < best[0][0]:
                 worker = self._free(now, needs)

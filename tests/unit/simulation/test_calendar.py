@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,7 @@ DELAYS = {
 }
 
 
-def nothing(number: int) -> None:
+def nothing(simulation: object, number: int) -> None:
     """What is done is not done here."""
 
 
@@ -28,11 +27,12 @@ class Both:
 
     def __init__(self) -> None:
         self.tested = Calendar()
+        self.due = self.tested.due(NEVER, self.is_awaited)
         self.heap: list[tuple[int, Order, int]] = []
         self.dropped: set[int] = set()
 
-    def is_awaited(self, does: Does, what: tuple[Any, ...]) -> bool:
-        return what[0] not in self.dropped
+    def is_awaited(self, does: Does, what: int) -> bool:
+        return what not in self.dropped
 
     def put(self, time: int, order: Order, number: int) -> None:
         self.tested.put(time, order, nothing, number)
@@ -42,13 +42,11 @@ class Both:
         """Take what is next of both, but for what was dropped; returns its time."""
         while self.heap and self.heap[0][2] in self.dropped:
             heapq.heappop(self.heap)
-        while (entry := self.tested.take(NEVER, self.is_awaited)) is not None and entry[4][0] in self.dropped:
-            pass
-        if entry is None:
-            assert not self.heap
+        if not self.heap:
             return now
-        assert (entry[0], entry[1], entry[4][0]) == heapq.heappop(self.heap)
-        return entry[0]
+        time, order, _, _, number = next(entry for entry in self.due if entry[4] not in self.dropped)
+        assert (time, order, number) == heapq.heappop(self.heap)
+        return time
 
 
 @pytest.mark.parametrize("spare", [0, 4_096])
@@ -71,22 +69,22 @@ def test_what_comes_out_comes_in_the_order_of_a_heap(delays: str, spare: int, mo
 def test_nothing_is_taken_that_is_due_after_a_time() -> None:
     tested, both = Calendar(), Both()
     tested.put(10, Order.TIMER, nothing, 1)
-    assert tested.take(9, both.is_awaited) is None
-    assert [entry[4] for entry in tested.left()] == [(1,)]
-    entry = tested.take(10, both.is_awaited)
-    assert entry is not None
-    assert entry[3:] == (nothing, (1,))
-    assert tested.take(NEVER, both.is_awaited) is None
+    assert not list(tested.due(9, both.is_awaited))
+    assert [entry[4] for entry in tested.left()] == [1]
+    assert [entry[3:] for entry in tested.due(10, both.is_awaited)] == [(nothing, 1)]
+    assert not tested.left()
 
 
 def test_it_holds_no_more_than_twice_what_is_awaited_and_some_to_spare() -> None:
-    tested, most = Calendar(), 0
-    for number in range(30_000):
-        tested.put(1_000_000 * number, Order.EVENT, nothing, number)
-        for times in range(1, 4):
-            tested.put(10**12 + 10**6 * number * times, Order.TIMER, nothing, -1)
-        while (entry := tested.take(NEVER, lambda does, what: what[0] >= 0)) is not None and entry[4][0] < 0:
-            pass
-        assert entry is not None
-        most = max(most, len(tested.left()) if number % 1_000 == 0 else 0)
+    tested, most, number = Calendar(), 0, 0
+    tested.put(0, Order.EVENT, nothing, number)
+    for *_, what in tested.due(10**12, lambda does, what: what >= 0):
+        if what >= 0:
+            number += 1
+            tested.put(1_000_000 * number, Order.EVENT, nothing, number)
+            for times in range(1, 4):
+                tested.put(10**12 + 10**6 * number * times, Order.TIMER, nothing, -1)
+            most = max(most, len(tested.left()) if number % 1_000 == 0 else 0)
+        if number == 30_000:
+            break
     assert 0 < most < calendar.SPARE_ENTRIES + 500
