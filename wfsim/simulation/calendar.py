@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from enum import IntEnum
-from heapq import heappop, heappush
-from operator import itemgetter
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -16,11 +14,6 @@ if TYPE_CHECKING:
 
 SPARE_ENTRIES = 4_096
 """So many entries that nobody waits for any more do no harm."""
-
-LEAST_BROUGHT, PART_BROUGHT = 64, 8
-"""How many entries are brought near at once: one of so many that are due later, and no fewer than so many."""
-
-_time = itemgetter(0)
 
 NEVER = 2**62
 """A time after all others."""
@@ -91,34 +84,18 @@ Entry: TypeAlias = "tuple[int, Order, int, Does, Any]"
 
 
 class Calendar:
-    """What is due, earliest first; at one time by class, then as it was put in.
-
-    Notes
-    -----
-    What is due soon lies in a heap, the rest in a list that is sorted when the heap is empty; only then some of it is
-    brought near, without what nobody waits for: the heap stays small, and half of all entries never come into it [1]_.
-
-    References
-    ----------
-    .. [1] Rönngren, Riboe and Ayani (1991), Lazy queue: an efficient implementation of the pending-event set,
-       Proceedings of the 24th Annual Simulation Symposium, 194–204.
-    """
+    """What is due, earliest first; at one time by class, then as it was put in."""
 
     def __init__(self) -> None:
-        # Tuples, which are compared in C; no two serials are equal, so what is done is never compared.
-        self._soon: list[Entry] = []
-        self._later: list[Entry] = []
-        self._border = 0
+        # Tuples, which the heap compares in C; no two serials are equal, so what is done is never compared.
+        self._heap: list[Entry] = []
         self._serial = 0
-        self._most_later = SPARE_ENTRIES
+        self._most = SPARE_ENTRIES
 
     def put(self, time: int, order: Order, does: Does, what: Any) -> None:
         """Let something be done with something at a time, in microseconds."""
         self._serial = serial = self._serial + 1
-        if time < self._border:
-            heappush(self._soon, (time, order, serial, does, what))
-        else:
-            self._later.append((time, order, serial, does, what))
+        heappush(self._heap, (time, order, serial, does, what))
 
     def due(self, until: int, is_awaited: Awaited) -> Iterator[Entry]:
         """Take what is due until a time, one after the other, while more is put in.
@@ -126,31 +103,15 @@ class Calendar:
         `is_awaited` says whether somebody waits for what is done with something, now or later. For most timers nobody
         does when they are due.
         """
-        soon = self._soon
-        while soon or self._later:
-            if not soon:
-                soon += self._brought(is_awaited)
-            elif soon[0][0] > until:
-                return
-            else:
-                yield heappop(soon)
-            if len(self._later) > self._most_later:
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            yield heappop(heap)
+            if len(heap) > self._most:
                 # The size follows what is open.
-                self._later = [entry for entry in self._later if is_awaited(entry[3], entry[4])]
-                self._most_later = 2 * len(self._later) + SPARE_ENTRIES
-
-    def _brought(self, is_awaited: Awaited) -> list[Entry]:
-        """What is due first of the rest; as it is sorted, it is a heap."""
-        later = self._later
-        # Most of it is sorted already.
-        later.sort()
-        n = min(len(later), max(LEAST_BROUGHT, len(later) // PART_BROUGHT))
-        self._border = later[n - 1][0] + 1
-        n = bisect_left(later, self._border, key=_time)
-        brought = [entry for entry in later[:n] if is_awaited(entry[3], entry[4])]
-        del later[:n]
-        return brought
+                heap[:] = [entry for entry in heap if is_awaited(entry[3], entry[4])]
+                heapify(heap)
+                self._most = 2 * len(heap) + SPARE_ENTRIES
 
     def left(self) -> list[Entry]:
         """All that is in it, in no order."""
-        return self._soon + self._later
+        return list(self._heap)
