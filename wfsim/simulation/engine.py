@@ -83,25 +83,26 @@ class _Open:
         many planned events have come to it so far.
     """
 
-    __slots__ = ("case", "instance", "key", "member", "number", "steps", "unfinished")
+    __slots__ = ("case", "instance", "key", "member", "number", "slots", "steps", "unfinished")
 
     def __init__(self, number: int, case: Case, instance: Instance) -> None:
         self.number = number
         self.case = case
         self.instance = instance
         self.member: Member = case.member
+        self.slots = case.member.slots
         self.key = case.key
         self.steps = 0
         self.unfinished: dict[int, tuple[int, int]] = {}
 
     def cell(self, region: int) -> RegionCell:
         """What the instance remembers of a region, a row of its program."""
-        cell: RegionCell = self.instance.m[self.member.slots[region]]
+        cell: RegionCell = self.instance.m[self.slots[region]]
         return cell
 
     def state_of(self, region: int, activation: int) -> int | None:
         """The state, a row of the program, in which a stay in a region goes on; `None` when it is over."""
-        cell = self.cell(region)
+        cell = self.instance.m[self.slots[region]]
         return cell.state if cell.phase == ACTIVE and cell.activation == activation else None
 
 
@@ -239,13 +240,9 @@ class Simulation:
     def _fire(self, what: tuple[int, int, int]) -> None:
         """A timer is due; one that was dropped or set anew since then leaves its entry behind."""
         number, timer, timer_id = what
-        if self._runs_timer(number, timer, timer_id):
-            case = self.cases[number]
-            self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
-
-    def _runs_timer(self, number: int, timer: int, timer_id: int) -> bool:
         case = self.cases.get(number)
-        return case is not None and case.instance.runs_timer(timer, timer_id)
+        if case is not None and case.instance.runs_timer(timer, timer_id):
+            self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
 
     def _may_come(self, does: Does, what: Any) -> bool:
         """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
@@ -254,7 +251,8 @@ class Simulation:
     def _is_awaited(self, does: Does, what: Any) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
         if does is Simulation._fire:
-            return self._runs_timer(*what)
+            number, timer, timer_id = what
+            return number in self.cases and self.cases[number].instance.runs_timer(timer, timer_id)
         if does is Simulation._deliver:
             number, region, activation, _, _ = what
             return number in self.cases and self.cases[number].state_of(region, activation) is not None
@@ -374,9 +372,10 @@ class Simulation:
         """Where a delivered event left its state open, the surroundings try the next one."""
         for region in sorted(case.unfinished):
             activation, n_events = case.unfinished[region]
-            if case.state_of(region, activation) is None:
+            cell = case.cell(region)
+            if cell.phase != ACTIVE or cell.activation != activation:
                 del case.unfinished[region]
-            elif case.cell(region).flight_phase == GROUNDED and case.instance.me.status == RUNNING_STATUS:
+            elif cell.flight_phase == GROUNDED and case.instance.me.status == RUNNING_STATUS:
                 del case.unfinished[region]
                 self._plan_event(case, region, activation, n_events)
 
