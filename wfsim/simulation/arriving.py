@@ -209,7 +209,7 @@ class ArrivalStream:
 
     def _thinks(self, number: int) -> int:
         law = self._think or sampling.constant(0.0)
-        return sampling.whole(law(quick.draw(self.key, draws.ARRIVAL, number, 0)))
+        return sampling.whole(law.sample(quick.draw(self.key, draws.ARRIVAL, number, 0)))
 
     def _by_chance(self) -> Iterator[int]:
         law, pace, sizes = self._arrivals.interval(), self._arrivals.pace(), self._arrivals.sizes()
@@ -217,13 +217,13 @@ class ArrivalStream:
         moment, time, number = 0.0, 0, 0
         while True:
             number += 1
-            moment += law(quick.draw(self.key, draws.ARRIVAL, number, 0))
+            moment += law.sample(quick.draw(self.key, draws.ARRIVAL, number, 0))
             when = moment if pace is None else pace.time_of(moment)
             if when == math.inf:
                 return
             # At the end of a period a rounding may go back.
             time = max(time, sampling.whole(when))
-            n_together = 1 if sizes is None else int(sizes(quick.draw(self.key, draws.BATCH_SIZE, number, 0)))
+            n_together = 1 if sizes is None else int(sizes.sample(quick.draw(self.key, draws.BATCH_SIZE, number, 0)))
             yield from (time for _ in range(n_together))
 
     def _by_the_clock(self, name: str) -> Iterator[tuple[int, Mapping[str, Any], str]]:

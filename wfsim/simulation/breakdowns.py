@@ -30,7 +30,7 @@ class BreakdownPlan(Part):
 
     @model_validator(mode="after")
     def _works_at_all(self) -> Self:
-        if self.every.sampler()(0.5) < SHORTEST:
+        if self.every.sampler().sample(0.5) < SHORTEST:
             raise ValueError(
                 f"half of the times that every gives are shorter than {Duration(SHORTEST)}, so nothing would be done. "
                 "Give longer ones."

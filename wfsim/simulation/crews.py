@@ -54,11 +54,11 @@ class Breakdowns:
 
     def works_for(self, number: int, spell: int) -> int:
         """How long a spell of work of a worker takes."""
-        return sampling.whole(self.every(quick.draw(self.key, draws.BREAKDOWN, spell, number)))
+        return sampling.whole(self.every.sample(quick.draw(self.key, draws.BREAKDOWN, spell, number)))
 
     def repaired_in(self, number: int, spell: int) -> int:
         """How long the repair takes that follows a spell of work."""
-        return sampling.whole(self.repair(quick.draw(self.key, draws.REPAIR, spell, number)))
+        return sampling.whole(self.repair.sample(quick.draw(self.key, draws.REPAIR, spell, number)))
 
 
 class Crew:

@@ -392,7 +392,7 @@ class Simulation:
         elif pool is not None:
             if pool.patience is not None:
                 _, serial, attempt = request
-                patience = pool.patience(quick.draw(case.key, draws.PATIENCE, serial, attempt))
+                patience = pool.patience.sample(quick.draw(case.key, draws.PATIENCE, serial, attempt))
                 when = self.now + sampling.whole(patience)
                 self._put(when, _RESULT, Simulation._give_up_waiting, request)
             self._serve(pool, None)

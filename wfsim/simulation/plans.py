@@ -119,7 +119,7 @@ def _draw_plan(draw: Draw) -> Callable[[float], Any]:
         return lambda u: low + int(u * (high - low + 1))
     if draw.lognormal is not None:
         median, sigma = draw.lognormal
-        return sampling.lognormal(median, sigma)
+        return sampling.lognormal(median, sigma).sample
     floor, ceiling = draw.number or (0.0, 1.0)
     return lambda u: floor + (ceiling - floor) * u
 

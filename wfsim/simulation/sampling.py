@@ -52,10 +52,12 @@ class Family(IntEnum):
 
 
 class Law:
-    """A distribution: its family and parameters, and called with a uniform number in [0, 1) a sample of it.
+    """A distribution: its family, its parameters, and how it is sampled.
 
     Attributes
     ----------
+    sample
+        Makes a sample of a uniform number in [0, 1).
     a, b, c
         Parameters of the family, in the order of the functions below.
     values, edges
@@ -81,9 +83,6 @@ class Law:
         self.edges = edges
         self.parts = parts
         self.sample = sample
-
-    def __call__(self, u: float) -> float:
-        return self.sample(u)
 
     @property
     def largest(self) -> float:
@@ -167,7 +166,7 @@ def mixture(parts: Sequence[Law], weights: Sequence[float]) -> Law:
     def sample(u: float) -> float:
         wanted = u * edges[-1]
         which = min(bisect_right(edges, wanted), len(kept)) - 1
-        return kept[which](min((wanted - edges[which]) / (edges[which + 1] - edges[which]), _BELOW_1))
+        return kept[which].sample(min((wanted - edges[which]) / (edges[which + 1] - edges[which]), _BELOW_1))
 
     return Law(Family.MIXTURE, sample, [], edges=edges, parts=kept)
 

@@ -173,7 +173,7 @@ def _span(scenario: Scenario) -> float:
     if scenario.horizon:
         return int(scenario.horizon)
     law = scenario.arrivals.interval()
-    if scenario.arrivals.rates is None and law is not None and scenario.cases and (one := law(0.5)) > 0:
+    if scenario.arrivals.rates is None and law is not None and scenario.cases and (one := law.sample(0.5)) > 0:
         return one * scenario.cases / 0.7
     return 7 * UNITS["d"]
 

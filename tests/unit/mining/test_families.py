@@ -20,7 +20,7 @@ S = 1e6
 def drawn(written: dict[str, Any], n: int = N, seed: int = 1) -> np.ndarray:
     """Times of a distribution of a scenario, as a simulation draws them."""
     law = Distribution.model_validate(written).sampler()
-    return np.array([law(u) for u in np.random.default_rng(seed).random(n)])
+    return np.array([law.sample(u) for u in np.random.default_rng(seed).random(n)])
 
 
 def parameters(written: dict[str, Any]) -> tuple[str, dict[str, float]]:

@@ -143,7 +143,9 @@ class Tables:
             sampling.lognormal(*draw.lognormal) if draw.lognormal else sampling.uniform(*(draw.number or (0.0, 1.0)))
         )
         # What lies between two ends that fit fits as well.
-        checked = int(not all(_stays(end, fitted) for end in draw.integer or (drawn(0.0), drawn(1.0 - 2.0**-53))))
+        checked = int(
+            not all(_stays(end, fitted) for end in draw.integer or (drawn.sample(0.0), drawn.sample(1.0 - 2.0**-53)))
+        )
         if draw.integer is not None:
             low, high = draw.integer
             return WHOLE, 0, 0, 0, low, high, NUMBER if real else INTEGER, checked
