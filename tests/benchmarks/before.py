@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,9 +36,8 @@ TURNS = {"python": 3, "compiled": 5, "alone": 7}
 class _Side:
     """The process of one tree."""
 
-    def __init__(self, tree: Path, models: Path, cache: Path, inside: ExitStack) -> None:
+    def __init__(self, tree: Path, command: list[str], cache: Path, inside: ExitStack) -> None:
         environment = {**os.environ, "PYTHONPATH": str(tree), "WFSIM_CACHE": str(cache)}
-        command = [sys.executable, str(Path(__file__).parent / "_step_turns.py"), str(models), *NAMES]
         self._process = inside.enter_context(
             subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         )
@@ -63,6 +63,18 @@ class _Side:
 
 def measure(commit: str = BEFORE_LANGUAGE_II) -> list[Measured]:
     """Ratios of processor time per model and speed, now over then."""
+    jobs = {"python": NAMES, "compiled": NAMES, "alone": ALONE}
+    told = compared(commit, "_step_turns.py", jobs, PROCESSES)
+    return told if isinstance(told, list) else [_measured(speed, name, each) for (speed, name), each in told.items()]
+
+
+def compared(
+    commit: str, script: str, jobs: Mapping[str, tuple[str, ...]], processes: int
+) -> dict[tuple[str, str], list[tuple[float, float]]] | list[Measured]:
+    """What a script beside this file says of the time now over that then, and of that over itself, by speed and model.
+
+    `jobs` are the models by speed. If the commit is not there, that is what was measured.
+    """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as inside:
         tree = Path(folder) / "before"
         add = ["git", "-C", str(ROOT), "worktree", "add", "--detach", str(tree), commit]
@@ -73,16 +85,19 @@ def measure(commit: str = BEFORE_LANGUAGE_II) -> list[Measured]:
         inside.callback(subprocess.run, remove, check=True)
         # Then, now, and then again.
         trees = (tree, "old"), (ROOT, "new"), (tree, "old")
+        names = dict.fromkeys(name for each in jobs.values() for name in each)
+        command = [sys.executable, str(Path(__file__).parent / script), str(tree / "models")]
+        command += [name for name in names if (tree / "models" / f"{name}.yaml").exists()]
         ratios: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        for _ in range(PROCESSES):
+        for _ in range(processes):
             with ExitStack() as running:
-                sides = [_Side(at, tree / "models", Path(folder) / cache, running) for at, cache in trees]
+                sides = [_Side(at, command, Path(folder) / cache, running) for at, cache in trees]
                 for side in sides:
                     side.wait()
-                for speed, names in {"python": NAMES, "compiled": NAMES, "alone": ALONE}.items():
-                    for name in names:
+                for speed, names_of_speed in jobs.items():
+                    for name in names_of_speed:
                         ratios.setdefault((speed, name), []).append(_compared(speed, name, sides))
-        return [_measured(speed, name, each) for (speed, name), each in ratios.items()]
+        return ratios
 
 
 def _compared(speed: str, name: str, sides: list[_Side]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ def make_ready() -> None:
 
     try:
         compiled = {name: getattr(roots, name).ready(arguments) for name, arguments in _ARGUMENTS.items()}
-    except Exception:
-        # Whatever forbids to compile here, no number depends on it.
+    except (ImportError, OSError):
+        # Without a compiler, or where its code cannot be loaded: no number depends on it.
         return
     globals().update(compiled)

@@ -35,7 +35,7 @@ def test_compiled_functions_leave_a_history_as_it_is(monkeypatch: pytest.MonkeyP
 
 def test_where_nothing_can_be_compiled_python_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> NoReturn:
-        raise RuntimeError("no compiler here")
+        raise ImportError("no compiler here")
 
     before = digest()
     monkeypatch.setattr(engine, "MANY_CASES", 20)
