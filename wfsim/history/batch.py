@@ -177,9 +177,9 @@ class Columns(NamedTuple):
         def column(name: str) -> NDArray[Any]:
             return self.records[name]
 
-        def whole(name: str, kind: Any = np.int32, least: int = 0) -> pa.Array:
+        def whole(name: str, kind: Any = np.int32) -> pa.Array:
             found = column(name)
-            return numbers(found.astype(kind, copy=False), found >= least)
+            return numbers(found.astype(kind, copy=False), found >= 0)
 
         def text(name: str) -> pa.Array:
             return texts_of(column(name), starts, _plain)
@@ -191,12 +191,14 @@ class Columns(NamedTuple):
         path, kind = column("path"), column("kind")
         hashes = np.array(paths.hashes, dtype=np.uint64)
         errors = codes_of(column("error_type"), starts, codes, "error_type_names")
-        attempt = column("attempt")
+        attempt, outcome = column("attempt"), column("outcome")
         fields = {
             "transition": program.transitions[column("transition")],
             "activity_id": column("activity_id"),
             "flight": column("flight"),
             "attempt": np.where(attempt > 0, attempt, NONE),
+            "outcome": np.where(outcome > 0, outcome, NONE),
+            "command": column("command"),
             "index": column("index"),
             "message_id": column("message"),
             "due": column("due"),
@@ -229,7 +231,7 @@ class Columns(NamedTuple):
             "flight_or_attempt": several("flight_or_attempt"),
             "error_type": numbers(errors, errors >= 0),
             "status": whole("status", np.uint8),
-            "outcome": whole("outcome", np.uint8, least=1),
+            "outcome_or_command": several("outcome_or_command", np.uint8),
             "reason": text("reason"),
             "activation": whole("activation"),
             "timer": whole("timer"),
@@ -237,7 +239,6 @@ class Columns(NamedTuple):
             "due_or_key": several("due_or_key", np.int64),
             "delay": whole("delay", np.int64),
             "source": text("source"),
-            "command": whole("command", np.uint8),
             "compensates": whole("undoes"),
             "index_or_message_id": several("index_or_message_id"),
             "values": self._values(codes),

@@ -16,6 +16,7 @@ from wfsim.semantics.codes import (
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
+    R_CONTROL_RECEIVED,
     R_MESSAGE_RETURNED,
     R_MESSAGE_SENT,
     R_STARTED,
@@ -59,6 +60,7 @@ class Shared:
 SHARED = (
     Shared("transition_or_activity_id", "INTEGER", (("transition", _MOVES),), "activity_id"),
     Shared("flight_or_attempt", "INTEGER", (("flight", _MOVES),), "attempt"),
+    Shared("outcome_or_command", "UTINYINT", (("command", (R_CONTROL_RECEIVED,)),), "outcome"),
     Shared("index_or_message_id", "INTEGER", (("message_id", (R_MESSAGE_SENT, R_MESSAGE_RETURNED)),), "index"),
     Shared("due_or_key", "BIGINT", (("key", (R_STARTED,)),), "due"),
     Shared("dwell_wait_or_service", "BIGINT", (("wait", (R_ACTIVITY_STARTED,)), ("service", _ENDS)), "dwell"),

@@ -111,7 +111,7 @@ KEY_SLOT = -1
 _COMPRESSION = {
     "bitpacking": "case seq cause_seq kind state to_state event activity activity_id transition_or_activity_id "
     "activation entered_seq left_seq entered left_at edge transition scheduled_seq ended_seq scheduled ended",
-    "rle": "run workflow time error_type outcome status timer timer_id due_or_key delay command compensates clock "
+    "rle": "run workflow time error_type outcome_or_command status timer timer_id due_or_key delay compensates clock "
     "dwell_wait_or_service wait path_hash retry_delay",
 }
 """What suits columns whatever the workflow: small numbers, and what is rarely known or is the same in many rows on end.
