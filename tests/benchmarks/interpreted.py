@@ -11,7 +11,8 @@ from tests.benchmarks import Measured, before
 
 BEFORE = "1a1cd857"
 """The last commit before the issue that asked for twice as much."""
-NAMES = ("order_processing", "incident_response", "release", "shipping")
+NAMES = ("order_processing", "release", "shipping")
+"""Of others the meaning has changed since, by a few records at least."""
 PROCESSES = 3
 
 
