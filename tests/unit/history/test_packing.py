@@ -101,3 +101,11 @@ def test_the_view_and_what_is_packed_in_sql_say_what_arrays_do() -> None:
     for name, expected in given.items():
         assert (whole(seen[name]) == expected).all(), name
         assert (field_of(name, kind, packed.__getitem__) == expected).all(), name
+
+
+def test_who_asks_the_view_for_a_column_of_the_table_pays_for_nothing_else() -> None:
+    con = duckdb.connect()
+    con.execute(schema.TABLES)
+    for asked in ("kind, count(*)", "kind, sum(dwell)"):
+        plans = con.execute(f"EXPLAIN SELECT {asked} FROM records GROUP BY kind").fetchall()
+        assert "JOIN" not in "".join(plan for _, plan in plans).upper()
