@@ -139,6 +139,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         return insert(self, portion)
 
+    monkeypatch.setattr(sorting, "ROW_GROUP", 100)
     monkeypatch.setattr(sorting, "PORTION", 200)
     monkeypatch.setattr(sorting.SortedFile, "insert", some)
 

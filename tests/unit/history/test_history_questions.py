@@ -110,7 +110,7 @@ def test_the_first_rows_of_a_large_history_cost_no_more_than_they_are(make: Any,
     rows, last = made.history.sql('FROM history ORDER BY run, "case", seq LIMIT 5').fetchall(), len(made.records)
     made.history.close()
     with duckdb.connect(str(path)) as con:
-        for table in ("records", "cases"):
+        for table in ("record_rows", "cases"):
             more = f'SELECT t.* REPLACE ("case" + {last} * range AS "case") FROM {table} t, range(1, 150)'
             con.execute(f'INSERT INTO {table} FROM ({more}) ORDER BY run, "case"')
         (n,) = con.execute("SELECT count(*) FROM records").fetchall()[0]
