@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOVES = (R_TRANSITION, R_TRANSITION_STARTED, R_TRANSITION_ABORTED)
-_ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
+ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
+"""Of attempts."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ SHARED = (
     Shared("outcome_or_command", "UTINYINT", (("command", (R_CONTROL_RECEIVED,)),), "outcome"),
     Shared("index_or_message_id", "INTEGER", (("message_id", (R_MESSAGE_SENT, R_MESSAGE_RETURNED)),), "index"),
     Shared("due_or_key", "BIGINT", (("key", (R_STARTED,)),), "due"),
-    Shared("dwell_wait_or_service", "BIGINT", (("wait", (R_ACTIVITY_STARTED,)), ("service", _ENDS)), "dwell"),
+    Shared("dwell_wait_or_service", "BIGINT", (("wait", (R_ACTIVITY_STARTED,)), ("service", ENDS)), "dwell"),
 )
 _OF_FIELD = {field: shared for shared in SHARED for field in shared.fields}
 

@@ -8,12 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from wfsim.semantics.codes import (
-    R_ACTIVITY_CANCELLED,
-    R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
-    R_ACTIVITY_SUCCEEDED,
-    R_ATTEMPT_TIMED_OUT,
     R_INSTANCE_CLOSED,
     R_RETRY_SCHEDULED,
     R_STATE_ENTERED,
@@ -25,7 +21,7 @@ from wfsim.semantics.codes import (
 from . import arrow
 from .batch import places
 from .edges import NONE
-from .packing import among, field_of
+from .packing import ENDS, among, field_of
 from .side_tables import FOREVER
 
 if TYPE_CHECKING:
@@ -40,10 +36,10 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
     Places = NDArray[np.int64]
 
-_ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
 _OF_ATTEMPTS = "kind seq time region state activity activity_id attempt error_type delay".split()
 _FEW = 2**15
-_ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *_ENDS)
+"""Serials and attempts below this fit into one number with their case."""
+_ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *ENDS)
 # Whole numbers, of no record below 0.
 _WHOLE = frozenset(
     "kind seq time workflow cause_seq region state to_state event transition entered_seq dwell "
@@ -230,7 +226,7 @@ def _attempts(rows: Rows) -> pa.Table:
         at_begin = of_told[name][begins]
         return at_begin if (at_begin != NONE).all() else of(name, first(of_told[name] != NONE))
 
-    starts, ends = kind == R_ACTIVITY_STARTED, among(kind, _ENDS)
+    starts, ends = kind == R_ACTIVITY_STARTED, among(kind, ENDS)
     scheduled = first(kind == R_ACTIVITY_SCHEDULED)
     is_made = scheduled != NONE
     started = np.where(is_made, first(starts), NONE)
