@@ -8,7 +8,7 @@ columns is worked out:
 - 2 to 4 had neither stays nor attempts, and cases did not tell how they ended;
 - 2 to 5 had nothing of what senders gave beside stimuli;
 - 2 to 6 did not number the edges by which stays ended;
-- 2 to 7 had a column for each field of a record.
+- 2 to 7 had a column for each field of a record, and in 8 fewer fields shared one.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ _TIMERS = """
 INSERT INTO timer_names
 SELECT row_number() OVER (ORDER BY name) - 1, name FROM (SELECT DISTINCT name FROM old.timers)
 """
+
+
+_MADE_ANEW = ("about", "cases", "record_rows", "stay_rows", "attempt_rows", *schema.FIXED)
 
 
 def convert_history(path: str | os.PathLike[str], into: str | os.PathLike[str]) -> History:
@@ -160,7 +163,7 @@ def _convert(con: duckdb.DuckDBPyConnection) -> None:
     recoded = _recoded(con)
     new = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'target'").fetchall()
     for (name,) in new:
-        if name in old and name not in ("about", "cases", "stay_rows", "attempt_rows", *schema.FIXED):
+        if name in old and name not in _MADE_ANEW:
             _copy(con, name, old[name])
     _copy_records(con, old, recoded)
     ends = f'({case_ends("records")}) e(run, "case", {", ".join(CASE_ENDS)})'

@@ -1,4 +1,4 @@
-"""How records lie in a file: what no kind of record has together shares a column.
+"""How records lie in a file: what no kind of record has together shares a column, and what others tell has none.
 
 DuckDB takes as long for a column that is seldom known as for any other, and a record of any one kind knows a few. The
 table is `record_rows`; `records` is a view of it with a column for each field, which takes next to no time to read.
@@ -13,13 +13,17 @@ from wfsim.semantics.codes import (
     NONE,
     R_ACTIVITY_CANCELLED,
     R_ACTIVITY_FAILED,
+    R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
     R_CONTROL_RECEIVED,
     R_MESSAGE_RETURNED,
     R_MESSAGE_SENT,
+    R_RETRY_SCHEDULED,
     R_STARTED,
+    R_STIMULUS_IGNORED,
+    R_TIMER_FIRED,
     R_TRANSITION,
     R_TRANSITION_ABORTED,
     R_TRANSITION_STARTED,
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 _MOVES = (R_TRANSITION, R_TRANSITION_STARTED, R_TRANSITION_ABORTED)
 ENDS = (R_ACTIVITY_SUCCEEDED, R_ACTIVITY_FAILED, R_ATTEMPT_TIMED_OUT, R_ACTIVITY_CANCELLED)
 """Of attempts."""
+_TIMERS = (R_TIMER_FIRED, R_STIMULUS_IGNORED)
+_MESSAGES = (R_MESSAGE_SENT, R_MESSAGE_RETURNED)
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,22 @@ SHARED = (
     Shared("transition_or_activity_id", "INTEGER", (("transition", _MOVES),), "activity_id"),
     Shared("flight_or_attempt", "INTEGER", (("flight", _MOVES),), "attempt"),
     Shared("outcome_or_command", "UTINYINT", (("command", (R_CONTROL_RECEIVED,)),), "outcome"),
-    Shared("index_or_message_id", "INTEGER", (("message_id", (R_MESSAGE_SENT, R_MESSAGE_RETURNED)),), "index"),
+    Shared("clock_or_error_type", "INTEGER", (("clock", _TIMERS),), "error_type"),
+    Shared("timer_or_entered_seq", "INTEGER", (("timer", _TIMERS),), "entered_seq"),
+    Shared("timer_id_message_id_or_index", "INTEGER", (("timer_id", _TIMERS), ("message_id", _MESSAGES)), "index"),
+    Shared("compensates_or_activation", "INTEGER", (("compensates", (R_ACTIVITY_SCHEDULED,)),), "activation"),
     Shared("due_or_key", "BIGINT", (("key", (R_STARTED,)),), "due"),
     Shared("dwell_wait_or_service", "BIGINT", (("wait", (R_ACTIVITY_STARTED,)), ("service", ENDS)), "dwell"),
 )
+DELAY = "delay"
+"""The field that `due` tells, counted from `time` where a kind of `DELAYED` is due."""
+DELAYED = (R_ACTIVITY_FAILED, R_RETRY_SCHEDULED)
 _OF_FIELD = {field: shared for shared in SHARED for field in shared.fields}
 
 
 def stored_columns(columns: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The columns of `record_rows`, for those of `records`; what is shared stands where its first field does."""
-    found = (_stored(name, kind) for name, kind in columns)
+    found = (_stored(name, kind) for name, kind in columns if name != DELAY)
     return tuple(dict.fromkeys(found))
 
 
@@ -82,14 +94,19 @@ def _stored(name: str, kind: str) -> tuple[str, str]:
 
 def unpacked(name: str) -> str:
     """The column of `records` of this name, in SQL over `record_rows`."""
-    shared = _OF_FIELD.get(name.strip('"'))
+    field = name.strip('"')
+    if field == DELAY:
+        return f"if({_is_among(DELAYED)}, {_OF_FIELD['due'].name} - time, NULL) AS {name}"
+    shared = _OF_FIELD.get(field)
     if shared is None:
         return name
-    field = name.strip('"')
-    # Not by IN: DuckDB makes a join of a list of five, which stays there if nobody asks for the column.
-    kinds = sum(1 << kind for kind in shared.kinds_of(field))
     given = f"NULL, {shared.name}" if field == shared.other else f"{shared.name}, NULL"
-    return f"if(({kinds}::UBIGINT >> kind) & 1 = 1, {given}) AS {name}"
+    return f"if({_is_among(shared.kinds_of(field))}, {given}) AS {name}"
+
+
+def _is_among(kinds: Iterable[int]) -> str:
+    """Whether a record is of these kinds, in SQL: not by IN, as DuckDB joins a list of five even if nobody asks."""
+    return f"({sum(1 << kind for kind in kinds)}::UBIGINT >> kind) & 1 = 1"
 
 
 def packed(columns: Iterable[tuple[str, str]]) -> str:
@@ -124,6 +141,9 @@ def field_of(name: str, kind: NDArray[Any], column: Callable[[str], NDArray[Any]
     import numpy as np
 
     shared = _OF_FIELD.get(name)
+    if name == DELAY:
+        due = column(_OF_FIELD["due"].name)
+        return np.where(among(kind, DELAYED) & (due != NONE), due - column("time"), due.dtype.type(NONE))
     if shared is None:
         return column(name)
     stored, of_kinds = column(shared.name), among(kind, shared.kinds_of(name))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-FORMAT = 8
+FORMAT = 9
 
 # Dimensions that grow with the definitions that write here; the others are fixed by the language.
 DIMENSIONS = (
@@ -110,8 +110,9 @@ KEY_SLOT = -1
 
 _COMPRESSION = {
     "bitpacking": "case seq cause_seq kind state to_state event activity activity_id transition_or_activity_id "
-    "activation entered_seq left_seq entered left_at edge transition scheduled_seq ended_seq scheduled ended",
-    "rle": "run workflow time error_type outcome_or_command status timer timer_id due_or_key delay compensates clock "
+    "compensates_or_activation timer_or_entered_seq timer_id_message_id_or_index entered_seq left_seq entered left_at "
+    "edge transition scheduled_seq ended_seq scheduled ended",
+    "rle": "run workflow time clock_or_error_type error_type outcome_or_command status due_or_key "
     "dwell_wait_or_service wait path_hash retry_delay",
 }
 """What suits columns whatever the workflow: small numbers, and what is rarely known or is the same in many rows on end.

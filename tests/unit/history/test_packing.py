@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 import wfsim as wf
-from wfsim.history import batch, schema
+from wfsim.history import batch, schema, writer
 from wfsim.history.importing import records
-from wfsim.history.packing import SHARED, among, field_of, pack
+from wfsim.history.packing import DELAY, DELAYED, SHARED, among, field_of, pack
+from wfsim.history.tracker import track_rows
 from wfsim.semantics.codes import NONE, RECORD_KINDS
+from wfsim.semantics.layout import RecordRow
 
 MODELS = sorted(Path("models").glob("*.scenario.yaml"))
 
@@ -25,7 +28,7 @@ def test_a_field_shares_one_column_at_most() -> None:
     named = {name.strip('"') for name, _ in schema.RECORD_COLUMNS}
     assert set(fields) <= named
     stored = {name.strip('"') for name, _ in schema.STORED_COLUMNS}
-    assert stored == named - set(fields) | {shared.name for shared in SHARED}
+    assert stored == named - {*fields, DELAY} | {shared.name for shared in SHARED}
 
 
 @pytest.fixture
@@ -71,6 +74,24 @@ def test_imported_records_lose_nothing(told: list[int]) -> None:
     assert len(set(told)) > 5
 
 
+def test_delays_are_what_is_left_until_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[RecordRow] = []
+
+    def tracks(case: int, records: Iterable[RecordRow], *rest: Any) -> None:
+        rows = [*records]
+        told.extend(copy.copy(row) for row in rows)
+        track_rows(case, rows, *rest)
+
+    monkeypatch.setattr(writer, "track_rows", tracks)
+    for file in MODELS:
+        workflow = file.with_name(file.name.replace(".scenario", ""))
+        wf.simulate(wf.load(workflow), file, catalogue="models", cases=15, engine="python", progress=False).close()
+    for row in told:
+        is_delayed = row.kind in DELAYED and row.due != NONE
+        assert row.delay == (row.due - row.time if is_delayed else NONE)
+    assert {row.kind for row in told if row.delay != NONE} == set(DELAYED)
+
+
 def test_the_view_and_what_is_packed_in_sql_say_what_arrays_do() -> None:
     rng = np.random.default_rng(11)
     n = 5_000
@@ -84,11 +105,11 @@ def test_the_view_and_what_is_packed_in_sql_say_what_arrays_do() -> None:
     con = duckdb.connect()
     con.execute(schema.TABLES)
     columns = ", ".join(f'nullif("{name}", -1) AS "{name}"' for name in given)
-    con.register("arrays", {"kind": kind, "number": np.arange(n), **given})
-    missing = [
-        f"NULL::{of} AS {name}" for name, of in schema.RECORD_COLUMNS if name.strip('"') not in {*given, "kind", "seq"}
-    ]
-    con.execute(schema.insert_records(f"SELECT kind, number AS seq, {columns}, {', '.join(missing)} FROM arrays"))
+    time = rng.integers(0, 100, n)
+    con.register("arrays", {"kind": kind, "number": np.arange(n), "time": time, **given})
+    told = {*given, "kind", "seq", "time"}
+    missing = [f"NULL::{of} AS {name}" for name, of in schema.RECORD_COLUMNS if name.strip('"') not in told]
+    con.execute(schema.insert_records(f"SELECT kind, time, number AS seq, {columns}, {', '.join(missing)} FROM arrays"))
 
     def whole(found: Any) -> Any:
         return np.ma.filled(np.ma.asarray(found).astype(np.int64), NONE)
@@ -101,6 +122,10 @@ def test_the_view_and_what_is_packed_in_sql_say_what_arrays_do() -> None:
     for name, expected in given.items():
         assert (whole(seen[name]) == expected).all(), name
         assert (field_of(name, kind, packed.__getitem__) == expected).all(), name
+    due = given["due"]
+    delays = np.where(among(kind, DELAYED) & (due != NONE), due - time, NONE)
+    assert (whole(seen[DELAY]) == delays).all()
+    assert (field_of(DELAY, kind, (packed | {"time": time}).__getitem__) == delays).all()
 
 
 def test_who_asks_the_view_for_a_column_of_the_table_pays_for_nothing_else() -> None:

@@ -171,8 +171,8 @@ def test_columns_are_compressed_as_they_are_declared(tmp_path: Path) -> None:
         ).fetchall()
     # What is the same in all rows is not compressed in any way.
     found = {name: how for name, how in stored if name in schema._COMPRESSED and how != "constant"}
-    assert len(found) > 20
-    assert found == {name: schema._COMPRESSED[name] for name in found}
+    declared = {name.strip('"') for name, _ in schema.STORED_COLUMNS} & set(schema._COMPRESSED)
+    assert found == {name: schema._COMPRESSED[name] for name in declared - {"run", "workflow", "status"}}
 
 
 def family() -> History:
