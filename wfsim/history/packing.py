@@ -143,7 +143,10 @@ def field_of(name: str, kind: NDArray[Any], column: Callable[[str], NDArray[Any]
     shared = _OF_FIELD.get(name)
     if name == DELAY:
         due = column(_OF_FIELD["due"].name)
-        return np.where(among(kind, DELAYED) & (due != NONE), due - column("time"), due.dtype.type(NONE))
+        delays: NDArray[Any] = np.where(
+            among(kind, DELAYED) & (due != NONE), due - column("time"), due.dtype.type(NONE)
+        )
+        return delays
     if shared is None:
         return column(name)
     stored, of_kinds = column(shared.name), among(kind, shared.kinds_of(name))
