@@ -99,14 +99,17 @@ def known(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, np.bool_), *chunks])
 
 
-def known_in_numpy(column: pa.ChunkedArray, none: int) -> NDArray[Any]:
-    """Numbers of a table, `none` where they are not known; unsigned ones get wider, so that this may be below 0."""
+def numbers_and_known(column: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Numbers of a table, with anything where they are not known, and which are; `None` if all are.
+
+    Unsigned ones get wider, so that some number below 0 may stand for what is not known.
+    """
     import numpy as np
 
     found = column_in_numpy(column)
     if np.issubdtype(found.dtype, np.unsignedinteger):
         found = found.astype(np.int16 if found.itemsize == 1 else np.int64)
-    return np.where(known(column), found, found.dtype.type(none)) if column.null_count else found
+    return found, known(column) if column.null_count else None
 
 
 def _flags(bits: pa.Buffer, begin: int, n: int) -> NDArray[np.bool_]:

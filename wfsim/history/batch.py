@@ -12,7 +12,7 @@ from wfsim.semantics.texts import canonical
 
 from .arrow import lists, numbers
 from .handles import clean, codes_of, texts_of
-from .packing import pack
+from .packing import field_of, pack
 from .paths import EMPTY
 from .schema import KEY_SLOT, STORED_COLUMNS
 from .tracker import RAW
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from .paths import Paths
 
 _VALUE_WIDTH = 5
+_STORED = {name.strip('"'): kind for name, kind in STORED_COLUMNS if name != "is_last"}
+_TEXTS = ("event_id", "reason", "source")
+COLUMNS = (*(name for name in _STORED if name not in ("run", "workflow", "values", "path_hash")), "path")
+"""Of records on their way, like `record_rows`, `NONE` for null; of texts and error types handles, of paths nodes."""
 
 
 class Batch:
@@ -76,12 +80,27 @@ class Batch:
         self.rows, self.values, self.reals = array("q"), array("q"), array("d")
         self._texts = [(0, 0, table) for _, _, table in texts]
 
-    def columns(self) -> Columns:
-        """The batch as columns."""
+    def columns(self, program: ProgramCodes) -> Columns:
+        """The batch as columns, with the codes of its program."""
         import numpy as np
 
-        raw = np.frombuffer(self.rows, dtype=np.int64).reshape(-1, len(RAW)).T.copy()
-        records = dict(zip(RAW, raw))
+        raw = dict(zip(RAW, np.frombuffer(self.rows, dtype=np.int64).reshape(-1, len(RAW)).T))
+        fields: dict[str, NDArray[Any]] = raw | {
+            "cause_seq": raw["cause"],
+            "region": program.regions[raw["region"]],
+            "state": program.states[raw["state"]],
+            "to_state": program.states[raw["to_state"]],
+            "event": program.events[raw["event"]],
+            "activity": program.activities[raw["activity"]],
+            "transition": program.transitions[raw["transition"]],
+            "attempt": np.where(raw["attempt"] > 0, raw["attempt"], NONE),
+            "outcome": np.where(raw["outcome"] > 0, raw["outcome"], NONE),
+            "message_id": raw["message"],
+            "compensates": raw["undoes"],
+            "clock": program.timers[raw["timer"]],
+        }
+        fields |= pack(fields["kind"], fields.__getitem__)
+        records = {name: np.ascontiguousarray(fields[name]) for name in COLUMNS}
         starts = [(start, texts) for start, _, texts in self._texts]
         return Columns(records, starts, self._value_columns(records))
 
@@ -142,7 +161,7 @@ class ValueColumns(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Records by the columns of `RAW`, the tables of texts that their handles lie in, and their values."""
+    """Records by `COLUMNS`, the tables of texts that their handles lie in, and their values."""
 
     records: Mapping[str, NDArray[Any]]
     starts: Starts
@@ -167,89 +186,26 @@ class Columns(NamedTuple):
         )
         return Columns(records, starts, chosen)
 
-    def table(self, run: int, workflow: int, codes: Codes, program: ProgramCodes, paths: Paths) -> pa.Table:
+    def table(self, run: int, workflow: int, codes: Codes, paths: Paths) -> pa.Table:
         """Arrow table of the columns of `record_rows`, without `is_last`; cost is linear."""
         import numpy as np
         import pyarrow as pa
 
-        starts = self.starts
-
-        def column(name: str) -> NDArray[Any]:
-            return self.records[name]
-
-        def whole(name: str, kind: Any = np.int32) -> pa.Array:
-            found = column(name)
-            return numbers(found.astype(kind, copy=False), found >= 0)
-
-        def text(name: str) -> pa.Array:
-            return texts_of(column(name), starts, _plain)
-
-        def coded(name: str, table: NDArray[np.int32]) -> pa.Array:
-            found = table[column(name)]
-            return numbers(found, found >= 0)
-
-        path, kind = column("path"), column("kind")
-        hashes = np.array(paths.hashes, dtype=np.uint64)
-        errors = codes_of(column("error_type"), starts, codes, "error_type_names")
-        attempt, outcome = column("attempt"), column("outcome")
-        fields = {
-            "transition": program.transitions[column("transition")],
-            "activity_id": column("activity_id"),
-            "flight": column("flight"),
-            "attempt": np.where(attempt > 0, attempt, NONE),
-            "outcome": np.where(outcome > 0, outcome, NONE),
-            "command": column("command"),
-            "clock": program.timers[column("timer")],
-            "error_type": errors,
-            "timer": column("timer"),
-            "entered_seq": column("entered_seq"),
-            "timer_id": column("timer_id"),
-            "message_id": column("message"),
-            "index": column("index"),
-            "compensates": column("undoes"),
-            "activation": column("activation"),
-            "due": column("due"),
-            "key": column("key"),
-            "dwell": column("dwell"),
-            "wait": column("wait"),
-            "service": column("service"),
-        }
-        shared = pack(kind, fields.__getitem__)
-
-        def several(name: str, kind: Any = np.int32) -> pa.Array:
-            found = shared[name]
-            return numbers(found.astype(kind, copy=False), found >= 0)
-
+        records, n = self.records, len(self.records["case"])
+        path, errors = records["path"], "clock_or_error_type"
+        handles = field_of("error_type", records["kind"], records.__getitem__)
+        error_codes = codes_of(handles, self.starts, codes, "error_type_names")
         arrays = {
-            "run": numbers(np.full(len(path), run, np.int32)),
-            "case": whole("case"),
-            "workflow": numbers(np.full(len(path), workflow, np.int32)),
-            "seq": whole("seq"),
-            "time": whole("time", np.int64),
-            "kind": whole("kind", np.uint8),
-            "cause_seq": whole("cause"),
-            "region": coded("region", program.regions),
-            "state": coded("state", program.states),
-            "to_state": coded("to_state", program.states),
-            "event": coded("event", program.events),
-            "event_id": text("event_id"),
-            "activity": coded("activity", program.activities),
-            "transition_or_activity_id": several("transition_or_activity_id"),
-            "flight_or_attempt": several("flight_or_attempt"),
-            "clock_or_error_type": several("clock_or_error_type"),
-            "status": whole("status", np.uint8),
-            "outcome_or_command": several("outcome_or_command", np.uint8),
-            "reason": text("reason"),
-            "compensates_or_activation": several("compensates_or_activation"),
-            "timer_or_entered_seq": several("timer_or_entered_seq"),
-            "timer_id_message_id_or_index": several("timer_id_message_id_or_index"),
-            "due_or_key": several("due_or_key", np.int64),
-            "source": text("source"),
+            "run": numbers(np.full(n, run, np.int32)),
+            "workflow": numbers(np.full(n, workflow, np.int32)),
+            errors: _whole(np.where(error_codes >= 0, error_codes, records[errors]), "INTEGER"),
+            **{name: texts_of(records[name], self.starts, _plain) for name in _TEXTS},
             "values": self._values(codes),
-            "dwell_wait_or_service": several("dwell_wait_or_service", np.int64),
-            "path_hash": numbers(hashes[path], path != EMPTY),
+            "path_hash": numbers(np.array(paths.hashes, dtype=np.uint64)[path], path != EMPTY),
         }
-        return pa.table(arrays)
+        return pa.table(
+            {name: arrays[name] if name in arrays else _whole(records[name], kind) for name, kind in _STORED.items()}
+        )
 
     def _values(self, codes: Codes) -> pa.Array:
         """The values of each record, as a list; null for none."""
@@ -263,6 +219,16 @@ class Columns(NamedTuple):
             # Those of one record stand together and in order, and stay so.
             structs = structs.take(numbers(np.argsort(record, kind="stable")))
         return lists(ends, structs, counts > 0)
+
+
+def _whole(values: NDArray[Any], kind: str) -> pa.Array:
+    """Numbers from 0 on as a column of a type of DuckDB, `NONE` as null."""
+    import numpy as np
+
+    known = values >= 0
+    if kind == "UTINYINT":
+        return numbers(values.view(np.uint8) if values.dtype == np.int8 else values.astype(np.uint8), known)
+    return numbers(values.astype({"INTEGER": np.int32, "BIGINT": np.int64}[kind], copy=False), known)
 
 
 def _starts_among(rows: NDArray[np.int64], starts: Starts) -> Starts:

@@ -97,6 +97,10 @@ class Codes:
         return self._stored != before
 
 
+CODED = ("regions", "states", "events", "activities", "transitions", "timers")
+"""Fields of `ProgramCodes`: tables by program row."""
+
+
 @dataclass(frozen=True)
 class ProgramCodes:
     """For each program row the code of its name; -1 in the last place, so that index -1 stays -1."""

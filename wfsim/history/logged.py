@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .batch import Columns, ValueColumns, places
+from .codes import CODED
 from .held import joined
-from .tracker import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wfsim.simulation.compiled.run import Chunk
     from wfsim.simulation.plans import Member
 
+    from .codes import ProgramCodes
     from .paths import Paths
 
     Spell: TypeAlias = Callable[[Sequence["Logged"]], Iterable[pa.Table]]
@@ -97,23 +98,25 @@ class Logged:
 
 
 def columns_of(
-    parts: Sequence[Logged], members: Sequence[Member], nodes: Sequence[int]
+    parts: Sequence[Logged], members: Sequence[tuple[Member, ProgramCodes]], nodes: Sequence[int]
 ) -> Iterator[tuple[int, Columns]]:
     """Rows of some parts as columns, by workflow and case; `nodes` are the numbers in `Paths` of the log's paths."""
     import numpy as np
 
     from wfsim.simulation.compiled.columns import columns
 
-    for number, member in enumerate(members):
+    for number, (member, codes) in enumerate(members):
         own = [(part.rows, part.values) for part in parts]
         if len(members) > 1:
             own = [(_of_member(rows, number), _of_member(values, number)) for rows, values in own]
         order, value_order = (_places([each["case"] for each in arrays]) for arrays in zip(*own))
         if len(order):
-            records, values = columns(own, order, value_order, np.array(nodes, np.int32))
+            names = {field: getattr(codes, field) for field in CODED}
+            records, values = columns(own, order, value_order, np.array(nodes, np.int32), names)
             starts = [(0, member.texts)]
             cells = values.record, values.name, values.tag, values.whole, values.real.view(np.float64)
-            yield number, Columns({name: getattr(records, name) for name in RAW}, starts, ValueColumns(*cells, starts))
+            found = {name: getattr(records, name) for name in records._fields[:-1]}
+            yield number, Columns(found, starts, ValueColumns(*cells, starts))
 
 
 def _of_member(rows: NDArray[Any], number: int) -> NDArray[Any]:

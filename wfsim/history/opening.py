@@ -107,8 +107,8 @@ def cursor(
     return found
 
 
-def connect(max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
-    """A database in memory, with nothing in it, that may use so many bytes.
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database in memory, with nothing in it.
 
     What does not fit there goes to a folder of its own: DuckDB makes it when needed, and removes it.
     """
@@ -117,7 +117,7 @@ def connect(max_memory: int = MAX_MEMORY) -> duckdb.DuckDBPyConnection:
     folder = Path(tempfile.gettempdir()) / f"wfsim-{uuid.uuid4().hex}"
     settings: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(folder),
-        "memory_limit": f"{max_memory}B",
+        "memory_limit": f"{MAX_MEMORY}B",
         "python_enable_replacements": False,
     }
     return duckdb.connect(":memory:", config=settings)
@@ -131,7 +131,7 @@ def _open(
     if isinstance(max_memory, bool) or not isinstance(max_memory, int) or max_memory < 2**20:
         raise HistoryError(f"max_memory={max_memory!r}: give a whole number of bytes, at least 1 MiB (2**20).")
     refuse_engine(path)
-    con = con or connect(max_memory)
+    con = con or connect()
     try:
         if Path(path).is_dir():
             attach_parquet(con, Path(path))
@@ -139,6 +139,9 @@ def _open(
             _attach(con, path, how)
         attach_views(con)
         con.execute(_SEARCH_PATH)
+        if max_memory != MAX_MEMORY:
+            # To say it once more takes 25 ms after much has been written.
+            con.execute(f"SET memory_limit = '{max_memory}B'")
         con.execute(_LOCK)
     except duckdb.Error as error:
         con.close()

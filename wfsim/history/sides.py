@@ -13,6 +13,7 @@ from wfsim.semantics.codes import (
     R_INSTANCE_CLOSED,
     R_RETRY_SCHEDULED,
     R_STATE_ENTERED,
+    R_STATE_LEFT,
     R_STATUS_CHANGED,
     R_STIMULUS_IGNORED,
     R_TRANSITION,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _OF_ATTEMPTS = "kind seq time region state activity activity_id attempt error_type delay".split()
 _FEW = 2**15
 """Serials and attempts below this fit into one number with their case."""
+_LEAVING = (R_STATE_LEFT, R_TRANSITION, R_INSTANCE_CLOSED)
 _ATTEMPTS = (R_ACTIVITY_SCHEDULED, R_RETRY_SCHEDULED, R_ACTIVITY_STARTED, *ENDS)
 # Whole numbers, of no record below 0.
 _WHOLE = frozenset(
@@ -67,13 +69,13 @@ def ended(cases: pa.Table, rows: Rows | None) -> pa.Table:
     if rows is not None:
         ends = np.flatnonzero(rows.is_last)
         place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases[ends])
-        last_time[place] = rows["time"][ends]
-        changes = np.flatnonzero(rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED))
+        last_time[place] = rows.at("time", ends)
+        changes = rows.among(R_INSTANCE_CLOSED, R_STATUS_CHANGED)
         final = changes[np.append(np.diff(rows.cases[changes]) != 0, True)[: len(changes)]]
-        closed = final[rows["kind"][final] == R_INSTANCE_CLOSED]
+        closed = final[rows.kind[final] == R_INSTANCE_CLOSED]
         place = np.searchsorted(arrow.column_in_numpy(cases["case"]), rows.cases[closed])
         for name, column in found.items():
-            column[place] = rows[name][closed]
+            column[place] = rows.at(name, closed)
     added = {
         "last_time": last_time,
         "closed": found["time"],
@@ -88,32 +90,39 @@ def ended(cases: pa.Table, rows: Rows | None) -> pa.Table:
 
 
 class Rows:
-    """The columns of records that the rest follows from, with `NONE` for null, as they are asked for."""
+    """The columns of records that the rest follows from, of some of them at a time, with `NONE` for null."""
 
     def __init__(self, records: pa.Table) -> None:
         import numpy as np
 
         self._records = records
         self.source: pa.ChunkedArray = records["source"]
-        self._columns: dict[str, NDArray[Any]] = {}
+        self._columns: dict[str, tuple[NDArray[Any], Flags | None]] = {}
         self.run = arrow.column_in_numpy(records["run"])[:1]
         self.cases: NDArray[np.int32] = arrow.column_in_numpy(records["case"])
+        self.seq: NDArray[np.int32] = arrow.column_in_numpy(records["seq"])
+        self.kind: NDArray[np.uint8] = arrow.column_in_numpy(records["kind"])
         self.is_last: Flags = np.append(np.diff(self.cases) != 0, True)[: len(self.cases)]
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name not in self._columns:
-            assert name in _WHOLE, name
-            self._columns[name] = field_of(name, self._stored("kind"), self._stored)
-        return self._columns[name]
+    def at(self, name: str, places: Places) -> NDArray[Any]:
+        """A field of some records, which are whole numbers, in no record below 0."""
+        assert name in _WHOLE, name
+        return field_of(name, self.kind[places], lambda stored: self._stored(stored, places))
 
-    def _stored(self, name: str) -> NDArray[Any]:
-        if name not in self._columns:
-            self._columns[name] = arrow.known_in_numpy(self._records[name], NONE)
-        return self._columns[name]
+    def _stored(self, name: str, places: Places) -> NDArray[Any]:
+        import numpy as np
 
-    def among(self, *kinds: int) -> Flags:
+        if name not in self._columns:
+            self._columns[name] = arrow.numbers_and_known(self._records[name])
+        numbers, known = self._columns[name]
+        found = numbers[places]
+        return found if known is None else np.where(known[places], found, found.dtype.type(NONE))
+
+    def among(self, *kinds: int) -> Places:
         """Which records are of these kinds."""
-        return among(self["kind"], kinds)
+        import numpy as np
+
+        return np.flatnonzero(among(self.kind, kinds))
 
     def table(self, at: Places, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
         """Rows that have run and case of some records, and these columns, in which `NONE` is null."""
@@ -123,7 +132,7 @@ class Rows:
         arrays = {
             "run": arrow.numbers(np.repeat(self.run, len(at))),
             "case": arrow.numbers(self.cases[at]),
-            "workflow": arrow.numbers(self["workflow"][at]),
+            "workflow": arrow.numbers(self.at("workflow", at)),
         }
         return pa.table(arrays | {name: arrow.numbers(column, column != NONE) for name, column in columns.items()})
 
@@ -132,41 +141,41 @@ def _stays(rows: Rows, edges: Edges) -> pa.Table:
     """As `side_tables.stay_rows` has them."""
     import numpy as np
 
-    kind = rows["kind"]
-    moves = kind == R_TRANSITION
-    enters = np.flatnonzero((kind == R_STATE_ENTERED) | (moves & (rows["to_state"] != NONE)))
-    leaves = np.flatnonzero(rows["dwell"] != NONE)
-    ended = np.zeros(len(kind), np.bool_)
+    entering, leaving = rows.among(R_STATE_ENTERED, R_TRANSITION), rows.among(*_LEAVING)
+    enters = entering[(rows.kind[entering] == R_STATE_ENTERED) | (rows.at("to_state", entering) != NONE)]
+    leaves = leaving[rows.at("dwell", leaving) != NONE]
+    ended = np.zeros(len(rows.kind), np.bool_)
     ended[_begins(rows, leaves)] = True
     unfinished = enters[~ended[enters]]
-    closings = np.append(np.flatnonzero(kind == R_INSTANCE_CLOSED), len(rows.cases))
+    closings = np.append(rows.among(R_INSTANCE_CLOSED), len(rows.cases))
     closing = closings[np.searchsorted(closings, unfinished)]
     # Of the same case, and not of one behind it.
     is_closed = np.append(rows.cases, NONE)[closing] == rows.cases[unfinished]
     closing = closing[is_closed]
 
-    moved = moves[leaves]
-    left_seq = np.full(len(unfinished), NONE, rows["seq"].dtype)
+    moved, left = rows.kind[leaves] == R_TRANSITION, rows.at("time", leaves)
+    left_seq = np.full(len(unfinished), NONE, np.int32)
     left_at = np.full(len(unfinished), FOREVER, np.int64)
-    left_seq[is_closed], left_at[is_closed] = rows["seq"][closing], rows["time"][closing]
+    left_seq[is_closed], left_at[is_closed] = rows.seq[closing], rows.at("time", closing)
     nowhere = np.full(len(unfinished), NONE, np.int32)
 
     def of_moves(name: str) -> NDArray[np.int32]:
-        return np.concatenate([np.where(moved, rows[name][leaves], np.int32(NONE)), nowhere])
+        return np.concatenate([np.where(moved, rows.at(name, leaves), np.int32(NONE)), nowhere])
 
-    state = np.where(moves[unfinished], rows["to_state"][unfinished], rows["state"][unfinished])
+    is_move = rows.kind[unfinished] == R_TRANSITION
+    state = np.where(is_move, rows.at("to_state", unfinished), rows.at("state", unfinished))
     at = np.concatenate([leaves, unfinished])
-    entered_seq = np.concatenate([rows["entered_seq"][leaves], rows["seq"][unfinished]])
+    entered_seq = np.concatenate([rows.at("entered_seq", leaves), rows.seq[unfinished]])
     columns = {
-        "region": rows["region"][at],
-        "state": np.concatenate([rows["state"][leaves], state]),
+        "region": rows.at("region", at),
+        "state": np.concatenate([rows.at("state", leaves), state]),
         "to_state": of_moves("to_state"),
         "event": of_moves("event"),
         "transition": of_moves("transition"),
         "entered_seq": entered_seq,
-        "left_seq": np.concatenate([rows["seq"][leaves], left_seq]),
-        "entered": np.concatenate([rows["time"][leaves] - rows["dwell"][leaves], rows["time"][unfinished]]),
-        "left_at": np.concatenate([rows["time"][leaves], left_at]),
+        "left_seq": np.concatenate([rows.seq[leaves], left_seq]),
+        "entered": np.concatenate([left - rows.at("dwell", leaves), rows.at("time", unfinished)]),
+        "left_at": np.concatenate([left, left_at]),
     }
     order = np.argsort(places(rows.cases[at], entered_seq), kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
@@ -178,7 +187,7 @@ def _begins(rows: Rows, leaves: Places) -> Places:
     """The records with which stays began that some records end, as far as they are there."""
     import numpy as np
 
-    seq, begun = rows["seq"], rows["entered_seq"][leaves]
+    seq, begun = rows.seq, rows.at("entered_seq", leaves)
     # At log level `full` all records of a case are there, so that their numbers say where they lie.
     found: Places = np.maximum(leaves - (seq[leaves] - begun), 0)
     if (seq[found] == begun).all() and (rows.cases[found] == rows.cases[leaves]).all():
@@ -194,17 +203,17 @@ def _attempts(rows: Rows) -> pa.Table:
     """As `side_tables.attempt_rows` has them."""
     import numpy as np
 
-    told = np.flatnonzero(rows.among(*_ATTEMPTS))
-    ignored = np.flatnonzero(rows.among(R_STIMULUS_IGNORED))
-    ignored = ignored[rows["activity_id"][ignored] != NONE]
+    told = rows.among(*_ATTEMPTS)
+    ignored = rows.among(R_STIMULUS_IGNORED)
+    ignored = ignored[rows.at("activity_id", ignored) != NONE]
     if len(ignored):
         causes = np.searchsorted(
-            places(rows.cases, rows["seq"]), places(rows.cases[ignored], rows["cause_seq"][ignored])
+            places(rows.cases, rows.seq), places(rows.cases[ignored], rows.at("cause_seq", ignored))
         )
-        causes = causes[rows["activity_id"][causes] == rows["activity_id"][ignored]]
+        causes = causes[rows.at("activity_id", causes) == rows.at("activity_id", ignored)]
         told = told[~np.isin(told, causes)]
     told = told[_by_attempt(rows, told)]
-    of_told = {name: rows[name][told] for name in _OF_ATTEMPTS}
+    of_told = {name: rows.at(name, told) for name in _OF_ATTEMPTS}
     kind, fields = of_told["kind"], (rows.cases[told], of_told["activity_id"], of_told["attempt"])
     begins = np.flatnonzero(
         np.append(True, np.logical_or.reduce([np.diff(field) != 0 for field in fields]))[: len(told)]
@@ -263,7 +272,7 @@ def _by_attempt(rows: Rows, told: Places) -> Places:
     """What puts some records in the order of their attempts, and those of one in their own."""
     import numpy as np
 
-    fields = rows.cases[told], rows["activity_id"][told], rows["attempt"][told]
+    fields = rows.cases[told], rows.at("activity_id", told), rows.at("attempt", told)
     if not len(told) or max(fields[1].max(), fields[2].max()) >= _FEW or np.ptp(fields[0]) >= 2**31 // _FEW:
         return np.lexsort(fields[::-1])
     # By one number: what has nearly that order is sorted in a fifth of the time.

@@ -90,7 +90,8 @@ class _Family:
     nodes: Sequence[int]
 
     def columns(self, parts: Sequence[Logged]) -> Iterator[tuple[_Member, Columns]]:
-        for which, columns in columns_of(parts, self.workflows, self.nodes):
+        workflows = [(simulated, member.codes) for simulated, member in zip(self.workflows, self.members)]
+        for which, columns in columns_of(parts, workflows, self.nodes):
             yield self.members[which], columns
 
 
@@ -336,7 +337,7 @@ class HistoryWriter:
         for member in self._members.values():
             batch = member.batch
             if len(batch):
-                self._do(partial(self._insert, batch.columns(), member, self._last_run))
+                self._do(partial(self._insert, batch.columns(member.codes), member, self._last_run))
                 batch.clear()
         self._n_waiting = 0
 
@@ -356,7 +357,7 @@ class HistoryWriter:
             yield self._table(columns, member, family.run)
 
     def _table(self, columns: Columns, member: _Member, run: int) -> pa.Table:
-        return columns.table(run, member.number, self._codes, member.codes, self._paths)
+        return columns.table(run, member.number, self._codes, self._paths)
 
     def _insert(self, columns: Columns, member: _Member, run: int) -> None:
         if member.totals is not None:
@@ -394,7 +395,7 @@ class HistoryWriter:
             self._write(rest.at(portion), numbers)
         for member in self._members.values():
             if member.totals is not None:
-                store = partial(member.totals.store, run=self._last_run, workflow=member.number, program=member.codes)
+                store = partial(member.totals.store, run=self._last_run, workflow=member.number)
                 self._to_file(partial(self._writing.do, partial(self._file.end_run, store)))
         if complete:
             self._complete.append(self._last_run)

@@ -53,11 +53,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     assert came
 
 
-@pytest.mark.parametrize("engine", ["python", "compiled"])
-def test_no_record_has_two_fields_that_share_a_column(told: list[int], engine: Any) -> None:
+def test_no_record_has_two_fields_that_share_a_column(told: list[int]) -> None:
     for file in MODELS:
         workflow = file.with_name(file.name.replace(".scenario", ""))
-        wf.simulate(wf.load(workflow), file, catalogue="models", cases=15, engine=engine, progress=False).close()
+        wf.simulate(wf.load(workflow), file, catalogue="models", cases=15, engine="python", progress=False).close()
     assert len(set(told)) > 20
 
 

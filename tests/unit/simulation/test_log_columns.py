@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import wfsim as wf
+from wfsim.history.batch import COLUMNS
+from wfsim.history.codes import CODED, Codes, ProgramCodes, program_codes
+from wfsim.history.packing import pack
 from wfsim.semantics.codes import (
     NONE,
     NUMBER,
-    R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
     R_ACTIVITY_STARTED,
-    R_RETRY_SCHEDULED,
     R_STARTED,
     R_STIMULUS_IGNORED,
     R_TIMER_FIRED,
@@ -30,8 +31,8 @@ from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 MODELS = Path(__file__).parents[3] / "models"
 
 
-def in_numpy(log: Any) -> dict[str, Any]:
-    """The columns that `columns.Spelled` names, one after another."""
+def fields_of(log: Any) -> dict[str, Any]:
+    """Each field of the records, one after another."""
 
     def chosen(of: Any, name: str, none: int = NONE) -> Any:
         return np.where(of, log[name], log.dtype[name].type(none))
@@ -43,7 +44,6 @@ def in_numpy(log: Any) -> dict[str, Any]:
     moves, errors, messages = among(MOVES), among(ERRORS), among(MESSAGES)
     fires, schedules, starts = kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED, kind == R_STARTED
     attempts, waits = among(OF_ATTEMPTS), kind == R_ACTIVITY_STARTED
-    delayed = (kind == R_RETRY_SCHEDULED) | ((kind == R_ACTIVITY_FAILED) & (log["moment"] >= 0))
     clocks = (kind == R_STIMULUS_IGNORED) & (log["node"] >= 0)
     found = {
         name: np.ascontiguousarray(log[name])
@@ -69,15 +69,36 @@ def in_numpy(log: Any) -> dict[str, Any]:
         "index": chosen(~messages & ~fires, "which"),
         "key": chosen(starts, "moment", 0),
         "due": chosen(~starts, "moment"),
-        "delay": np.where(delayed, log["moment"] - log["time"], NONE),
         "dwell": chosen(~attempts, "span"),
         "wait": chosen(waits, "span"),
         "service": chosen(attempts & ~waits, "span"),
     }
 
 
-def chunks_of(name: str) -> list[Chunk]:
-    """What a run logs, a few hundred rows at once, each chunk by case."""
+def in_numpy(log: Any, codes: ProgramCodes) -> dict[str, Any]:
+    """The columns that `columns.Spelled` names, one after another."""
+    found = fields_of(log)
+    coded = {
+        "region": codes.regions[found["region"]],
+        "state": codes.states[found["state"]],
+        "to_state": codes.states[found["to_state"]],
+        "event": codes.events[found["event"]],
+        "activity": codes.activities[found["activity"]],
+        "transition": codes.transitions[found["transition"]],
+        "clock": codes.timers[found["timer"]],
+        "attempt": np.where(found["attempt"] > 0, found["attempt"], NONE),
+        "outcome": np.where(found["outcome"] > 0, found["outcome"], NONE),
+        "message_id": found["message"],
+        "compensates": found["undoes"],
+        "cause_seq": found["cause"],
+    }
+    found |= coded
+    found |= pack(found["kind"], found.__getitem__)
+    return {name: found[name] for name in COLUMNS}
+
+
+def chunks_of(name: str) -> tuple[ProgramCodes, list[Chunk]]:
+    """What a run logs, a few hundred rows at once, each chunk by case, and the codes of its first workflow."""
     found: list[Chunk] = []
 
     def keep(chunk: Chunk) -> None:
@@ -87,24 +108,25 @@ def chunks_of(name: str) -> list[Chunk]:
     workflow, scenario = wf.load(MODELS / f"{name}.yaml"), wf.load_scenario(MODELS / f"{name}.scenario.yaml")
     program = compile_workflow(workflow, wf.Catalogue(MODELS).family(workflow))
     CompiledSimulation(program, scenario.changed(cases=400), sink=keep, chunk=300).run()
-    return found
+    return program_codes(program, Codes()), found
 
 
 @pytest.mark.parametrize(
     ("name", "has_reals"), [("order_processing", True), ("incident_response", False), ("iot_device", True)]
 )
 def test_rows_of_several_chunks_come_by_case_with_every_column_and_value(name: str, has_reals: bool) -> None:
-    taken = chunks_of(name)
+    codes, taken = chunks_of(name)
     assert len(taken) > 1
     rows, values = (np.concatenate(each) for each in list(zip(*taken))[:2])
     order, value_order = (np.argsort(each["case"], kind="stable") for each in (rows, values))
     place, value_place = (np.argsort(each).astype(np.int32) for each in (order, value_order))
     nodes = np.arange(len(taken[-1].paths), dtype=np.int32)[::-1].copy()
 
-    spelled, told = columns([chunk[:2] for chunk in taken], place, value_place, nodes)
+    names = {field: getattr(codes, field) for field in CODED}
+    spelled, told = columns([chunk[:2] for chunk in taken], place, value_place, nodes, names)
 
     rows, values = rows[order], values[value_order]
-    expected = in_numpy(rows) | {"path": nodes[rows["path"]]}
+    expected = in_numpy(rows, codes) | {"path": nodes[rows["path"]]}
     assert set(expected) == set(Spelled._fields[:-1])
     for column, array in expected.items():
         assert getattr(spelled, column).tolist() == array.tolist(), column
@@ -119,7 +141,7 @@ def test_rows_of_several_chunks_come_by_case_with_every_column_and_value(name: s
 
 
 def test_the_addresses_that_are_called_with_are_of_what_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    chunk = chunks_of("incident_response")[0]
+    codes, (chunk, *_) = chunks_of("incident_response")
     n, called = len(chunk.log), []
 
     def call(logged: int, *others: int) -> None:
@@ -129,5 +151,6 @@ def test_the_addresses_that_are_called_with_are_of_what_is_still_there(monkeypat
 
     monkeypatch.setattr("wfsim.simulation.compiled.columns.SPELL", call)
     places, value_places = np.arange(n, dtype=np.int32), np.arange(len(chunk.values), dtype=np.int32)
-    columns([chunk[:2]], places, value_places, np.zeros(len(chunk.paths), np.int32))
+    names = {field: getattr(codes, field) for field in CODED}
+    columns([chunk[:2]], places, value_places, np.zeros(len(chunk.paths), np.int32), names)
     assert called == [(chunk.log.ctypes.data, 1_000)]

@@ -1,78 +1,67 @@
-"""Rows of the log as columns, in one pass over them: what shares a place there (`log`) has its own here."""
+"""Rows of the log as the columns that a history keeps, in one pass over them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from wfsim.semantics.addresses import given, reader
 from wfsim.semantics.codes import (
     NONE,
     NUMBER,
-    R_ACTIVITY_FAILED,
     R_ACTIVITY_SCHEDULED,
-    R_ACTIVITY_STARTED,
-    R_RETRY_SCHEDULED,
-    R_STARTED,
+    R_CONTROL_RECEIVED,
     R_STIMULUS_IGNORED,
     R_TIMER_FIRED,
 )
 from wfsim.semantics.roots import Root
 from wfsim.simulation.compiled import layout, log
-from wfsim.simulation.compiled.log import ERRORS, MESSAGES, MOVES, OF_ATTEMPTS
+from wfsim.simulation.compiled.log import ERRORS, MOVES
 
 
 class Logged(NamedTuple):
-    """Rows of the log, the values that belong to them, where each goes, and what stands for each path."""
+    """Rows of the log, the values that belong to them, where each goes, and what stands for each path and name."""
 
     log: Annotated[Any, layout.LOG]
     values: Annotated[Any, layout.LOGGED_VALUE]
     place: Annotated[Any, layout.NUMBER]
     value_place: Annotated[Any, layout.NUMBER]
     nodes: Annotated[Any, layout.NUMBER]
+    regions: Annotated[Any, layout.NUMBER]
+    states: Annotated[Any, layout.NUMBER]
+    events: Annotated[Any, layout.NUMBER]
+    activities: Annotated[Any, layout.NUMBER]
+    transitions: Annotated[Any, layout.NUMBER]
+    timers: Annotated[Any, layout.NUMBER]
     table: Any
 
 
 class Spelled(NamedTuple):
-    """The fields of `semantics.layout.RecordRow`, with `case` and what follows from its course.
-
-    They are as wide as the log has them; what a record does not have is -1, or 0 as in a fresh `RecordRow`.
-    """
+    """The columns of `history.batch.Columns`: -1 is what a record does not have."""
 
     case: Annotated[Any, layout.NUMBER]
     seq: Annotated[Any, layout.NUMBER]
     time: Annotated[Any, layout.WHOLE]
     kind: Annotated[Any, layout.MARK]
-    cause: Annotated[Any, layout.NUMBER]
+    cause_seq: Annotated[Any, layout.NUMBER]
     region: Annotated[Any, layout.NUMBER]
     state: Annotated[Any, layout.NUMBER]
     to_state: Annotated[Any, layout.NUMBER]
     event: Annotated[Any, layout.NUMBER]
     event_id: Annotated[Any, layout.NUMBER]
     activity: Annotated[Any, layout.NUMBER]
-    activity_id: Annotated[Any, layout.NUMBER]
-    attempt: Annotated[Any, layout.NUMBER]
-    error_type: Annotated[Any, layout.NUMBER]
+    transition_or_activity_id: Annotated[Any, layout.NUMBER]
+    flight_or_attempt: Annotated[Any, layout.NUMBER]
+    clock_or_error_type: Annotated[Any, layout.NUMBER]
     status: Annotated[Any, layout.MARK]
-    outcome: Annotated[Any, layout.MARK]
+    outcome_or_command: Annotated[Any, layout.MARK]
     reason: Annotated[Any, layout.NUMBER]
-    transition: Annotated[Any, layout.NUMBER]
-    flight: Annotated[Any, layout.NUMBER]
-    activation: Annotated[Any, layout.NUMBER]
-    timer: Annotated[Any, layout.NUMBER]
-    timer_id: Annotated[Any, layout.NUMBER]
-    due: Annotated[Any, layout.WHOLE]
-    delay: Annotated[Any, layout.WHOLE]
+    compensates_or_activation: Annotated[Any, layout.NUMBER]
+    timer_or_entered_seq: Annotated[Any, layout.NUMBER]
+    timer_id_message_id_or_index: Annotated[Any, layout.NUMBER]
+    due_or_key: Annotated[Any, layout.WHOLE]
     source: Annotated[Any, layout.NUMBER]
-    command: Annotated[Any, layout.MARK]
-    undoes: Annotated[Any, layout.NUMBER]
-    index: Annotated[Any, layout.NUMBER]
-    message: Annotated[Any, layout.NUMBER]
-    key: Annotated[Any, layout.WHOLE]
-    entered_seq: Annotated[Any, layout.NUMBER]
-    dwell: Annotated[Any, layout.WHOLE]
-    wait: Annotated[Any, layout.WHOLE]
-    service: Annotated[Any, layout.WHOLE]
+    dwell_wait_or_service: Annotated[Any, layout.WHOLE]
     path: Annotated[Any, layout.NUMBER]
     table: Any
 
@@ -100,31 +89,29 @@ def spell(logged: Any, spelled: Any, values: Any, n_rows: int, n_values: int) ->
     for n in range(n_rows):
         row, at = g.log[n], g.place[n]
         kind = row.kind
-        t.case[at], t.seq[at], t.time[at], t.kind[at], t.cause[at] = row.case, row.seq, row.time, kind, row.cause
-        t.region[at], t.state[at], t.reason[at], t.source[at] = row.region, row.state, row.reason, row.source
-        t.status[at], t.outcome[at], t.command[at] = row.status, row.outcome, row.command
-        t.activation[at], t.entered_seq[at], t.path[at] = row.activation, row.entered_seq, g.nodes[row.path]
+        t.case[at], t.seq[at], t.time[at], t.kind[at], t.cause_seq[at] = row.case, row.seq, row.time, kind, row.cause
+        t.region[at] = g.regions[row.region] if row.region >= 0 else NONE
+        t.state[at] = g.states[row.state] if row.state >= 0 else NONE
+        t.reason[at], t.source[at], t.path[at] = row.reason, row.source, g.nodes[row.path]
         moves, fires, schedules = kind in MOVES, kind == R_TIMER_FIRED, kind == R_ACTIVITY_SCHEDULED
-        clock = kind == R_STIMULUS_IGNORED and row.node >= 0
-        others = not moves and not clock
-        t.to_state[at], t.activity[at] = row.node if moves else NONE, row.node if others else NONE
-        t.transition[at], t.activity_id[at] = row.part if moves else NONE, row.part if others else NONE
-        t.flight[at], t.attempt[at] = row.round if moves else NONE, 0 if moves else row.round
-        errors, messages = kind in ERRORS, kind in MESSAGES
-        t.event_id[at], t.error_type[at] = NONE if errors else row.text, row.text if errors else NONE
-        t.event[at] = NONE if fires or schedules else row.about
-        t.undoes[at] = row.about if schedules else NONE
-        t.timer[at] = row.node if clock else row.about if fires else NONE
-        t.timer_id[at] = row.part if clock else row.which if fires else NONE
-        t.message[at] = row.which if messages else NONE
-        t.index[at] = NONE if messages or fires else row.which
-        starts, waits, attempts = kind == R_STARTED, kind == R_ACTIVITY_STARTED, kind in OF_ATTEMPTS
-        delayed = kind == R_RETRY_SCHEDULED or (kind == R_ACTIVITY_FAILED and row.moment >= 0)
-        t.key[at], t.due[at] = row.moment if starts else 0, NONE if starts else row.moment
-        t.delay[at] = row.moment - row.time if delayed else NONE
-        t.dwell[at] = NONE if attempts else row.span
-        t.wait[at] = row.span if waits else NONE
-        t.service[at] = row.span if attempts and not waits else NONE
+        ignored = kind == R_STIMULUS_IGNORED and row.node >= 0
+        others = not moves and not ignored
+        t.to_state[at] = g.states[row.node] if moves and row.node >= 0 else NONE
+        t.activity[at] = g.activities[row.node] if others and row.node >= 0 else NONE
+        t.event[at] = NONE if fires or schedules or row.about < 0 else g.events[row.about]
+        part = g.transitions[row.part] if moves and row.part >= 0 else row.part
+        t.transition_or_activity_id[at] = NONE if ignored else part
+        t.flight_or_attempt[at] = row.round if moves or row.round > 0 else NONE
+        errors = kind in ERRORS
+        t.event_id[at] = NONE if errors else row.text
+        outcome = row.outcome if row.outcome > 0 else NONE
+        t.status[at], t.outcome_or_command[at] = row.status, row.command if kind == R_CONTROL_RECEIVED else outcome
+        timer = row.node if ignored else row.about if fires else NONE
+        t.clock_or_error_type[at] = g.timers[timer] if timer >= 0 else row.text if errors else NONE
+        t.timer_or_entered_seq[at] = timer if timer >= 0 else row.entered_seq
+        t.timer_id_message_id_or_index[at] = row.part if ignored else row.which
+        t.compensates_or_activation[at] = row.about if schedules else row.activation
+        t.due_or_key[at], t.dwell_wait_or_service[at] = row.moment, row.span
     r = 0
     for n in range(n_values):
         value, at = g.values[n], g.value_place[n]
@@ -159,7 +146,7 @@ def make_ready() -> None:
 
 
 def columns(
-    parts: Sequence[tuple[Any, Any]], places: Any, value_places: Any, nodes: Any
+    parts: Sequence[tuple[Any, Any]], places: Any, value_places: Any, nodes: Any, names: Mapping[str, Any]
 ) -> tuple[Spelled, SpelledValues]:
     """Rows of the log, and the values that belong to them, as columns.
 
@@ -171,6 +158,8 @@ def columns(
         Where the rows of the first part go, then those of the second, and so on.
     nodes
         What stands for each path.
+    names
+        What stands for each row of the program, by the field of `Logged`.
     """
     spelled, values = layout.empty(Spelled, len(places)), layout.empty(SpelledValues, len(value_places))
     first = first_value = 0
@@ -182,6 +171,7 @@ def columns(
             "place": places[first:end],
             "value_place": value_places[first_value:end_value],
             "nodes": nodes,
+            **names,
         }
         # What is called gets the address of its table: it must last until then.
         logged = layout.with_table(Logged, arrays)

@@ -14,6 +14,7 @@ import numpy as np
 
 from wfsim.semantics import speed
 from wfsim.semantics.bounds import LINE as LINE_BYTES
+from wfsim.simulation.compiled import buffers
 
 
 def _record(wide: str, narrow: str, real: str = "", small: str = "", tiny: str = "", *, unit: int = 8) -> np.dtype[Any]:
@@ -328,5 +329,11 @@ def with_table(kind: Callable[..., T], arrays: Mapping[str, Any]) -> T:
 
 
 def empty(kind: Callable[..., T], n: int) -> T:
-    """One with room for so many rows in each array."""
-    return with_table(kind, {name: np.empty(n, of) for name, of in _types(kind).items()})
+    """One with room for so many rows in each array, with anything in them."""
+    types = _types(kind)
+    # Arrow reads from where a cache line begins.
+    ends = np.cumsum([-(-n * of.itemsize // 64) * 64 for of in types.values()]).tolist()
+    memory = buffers.empty(ends[-1], np.dtype(np.uint8))
+    begins = [0, *ends[:-1]]
+    arrays = {name: memory[at : at + n * of.itemsize].view(of) for at, (name, of) in zip(begins, types.items())}
+    return with_table(kind, arrays)
