@@ -9,6 +9,7 @@ import signal
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,10 +23,12 @@ from tests.language import catalogue, examples
 from tests.random_cases import cases
 from tests.scenarios import random_families, random_workflows
 from wfsim.errors import ScenarioError, SimulationError
+from wfsim.history.codes import CODED
+from wfsim.history.packing import field_of
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import R_STIMULUS_IGNORED
+from wfsim.semantics.codes import NONE, R_STIMULUS_IGNORED
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.layout import RecordRow
 from wfsim.semantics.program import Program
@@ -37,6 +40,7 @@ from wfsim.simulation.scenario import Scenario
 
 PAGE = Path("docs/language.md").read_text(encoding="utf-8")
 TEXTS = ("event_id", "error_type", "reason", "source")
+CALLED = {"cause": "cause_seq", "undoes": "compensates", "message": "message_id"}
 PLAIN = ["case"] + [field.name for field in fields(RecordRow) if field.name not in TEXTS]
 
 Log = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]
@@ -64,6 +68,12 @@ def in_python(workflow: Workflow, scenario: Scenario, known: Catalogue | None = 
     return (records, values, births), summary
 
 
+def field_in(logged: columns.Spelled, name: str) -> np.ndarray[Any, Any]:
+    """A field of records, as `RecordRow` has it."""
+    found = field_of(CALLED.get(name, name), logged.kind, partial(getattr, logged))
+    return np.where(found == NONE, 0, found) if name in ("attempt", "outcome", "key") else found
+
+
 def compiled(
     workflow: Workflow,
     scenario: Scenario,
@@ -82,11 +92,13 @@ def compiled(
         by_case, values_by_case = (np.argsort(rows["case"], kind="stable") for rows in (taken.log, taken.values))
         part = taken.log[by_case], taken.values[values_by_case]
         places = (order.astype(np.int32) for order in (by_case, values_by_case))
-        logged, kept = columns.columns([part], *places, np.arange(len(taken.paths), dtype=np.int32))
-        spelled: list[list[Any]] = [getattr(logged, name).tolist() for name in PLAIN]
+        # Rows of the program stand for themselves.
+        rows_of_program = dict.fromkeys(CODED, np.arange(100_000, dtype=np.int32))
+        logged, kept = columns.columns([part], *places, np.arange(len(taken.paths), dtype=np.int32), rows_of_program)
+        spelled: list[list[Any]] = [field_in(logged, name).tolist() for name in PLAIN]
         of = taken.log["member"].tolist()
         for name in TEXTS:
-            handles = getattr(logged, name).tolist()
+            handles = field_in(logged, name).tolist()
             spelled.append([members[which].texts.text(handle) for which, handle in zip(of, handles)])
         records.extend(zip([names[which] for which in of], *spelled))
         reals = kept.real.view(np.float64)

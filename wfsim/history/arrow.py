@@ -5,14 +5,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table, and those of its columns that lie in numpy too, there with -1 for null."""
+
+    table: pa.Table
+    columns: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def slice(self, begin: int, n: int | None = None) -> Rows:
+        """Some of them, which are not copied."""
+        end = None if n is None else begin + n
+        return Rows(self.table.slice(begin, n), {name: column[begin:end] for name, column in self.columns.items()})
 
 
 def numbers(values: NDArray[Any], known: NDArray[np.bool_] | None = None) -> pa.Array:

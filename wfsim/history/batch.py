@@ -10,7 +10,7 @@ from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NONE, NUMBER, OBJECT, 
 from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
-from .arrow import lists, numbers
+from .arrow import Rows, lists, numbers
 from .handles import clean, codes_of, texts_of
 from .packing import field_of, pack
 from .paths import EMPTY
@@ -163,7 +163,7 @@ class ValueColumns(NamedTuple):
 class Columns(NamedTuple):
     """Records by `COLUMNS`, the tables of texts that their handles lie in, and their values."""
 
-    records: Mapping[str, NDArray[Any]]
+    records: dict[str, NDArray[Any]]
     starts: Starts
     values: ValueColumns
 
@@ -186,26 +186,28 @@ class Columns(NamedTuple):
         )
         return Columns(records, starts, chosen)
 
-    def table(self, run: int, workflow: int, codes: Codes, paths: Paths) -> pa.Table:
-        """Arrow table of the columns of `record_rows`, without `is_last`; cost is linear."""
+    def rows(self, run: int, workflow: int, codes: Codes, paths: Paths) -> Rows:
+        """The columns of `record_rows`, without `is_last`; cost is linear."""
         import numpy as np
         import pyarrow as pa
 
-        records, n = self.records, len(self.records["case"])
-        path, errors = records["path"], "clock_or_error_type"
-        handles = field_of("error_type", records["kind"], records.__getitem__)
+        n, path, errors = len(self.records["case"]), self.records["path"], "clock_or_error_type"
+        handles = field_of("error_type", self.records["kind"], self.records.__getitem__)
         error_codes = codes_of(handles, self.starts, codes, "error_type_names")
+        records = self.records | {
+            "run": np.full(n, run, np.int32),
+            "workflow": np.full(n, workflow, np.int32),
+            errors: np.where(error_codes >= 0, error_codes, self.records[errors]),
+        }
         arrays = {
-            "run": numbers(np.full(n, run, np.int32)),
-            "workflow": numbers(np.full(n, workflow, np.int32)),
-            errors: _whole(np.where(error_codes >= 0, error_codes, records[errors]), "INTEGER"),
             **{name: texts_of(records[name], self.starts, _plain) for name in _TEXTS},
             "values": self._values(codes),
             "path_hash": numbers(np.array(paths.hashes, dtype=np.uint64)[path], path != EMPTY),
         }
-        return pa.table(
+        table = pa.table(
             {name: arrays[name] if name in arrays else _whole(records[name], kind) for name, kind in _STORED.items()}
         )
+        return Rows(table, records)
 
     def _values(self, codes: Codes) -> pa.Array:
         """The values of each record, as a list; null for none."""

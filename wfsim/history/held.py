@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from . import arrow
+from .arrow import Rows
 from .batch import places
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Part(Protocol):
     def in_file(self, path: str) -> Self:
         """The same rows, read from a file as they are needed."""
 
-    def records(self, others: Sequence[Self]) -> pa.Table:
+    def records(self, others: Sequence[Self]) -> Rows:
         """These and others as rows of the table `records`, by (case, seq), without `is_last`."""
 
 
@@ -82,8 +83,8 @@ class Table:
             writer.write_table(self.rows)
         return Table(pa.ipc.open_stream(pa.memory_map(path)).read_all(), 0)
 
-    def records(self, others: Sequence[Table]) -> pa.Table:
-        return joined([self.rows, *(other.rows for other in others)])
+    def records(self, others: Sequence[Table]) -> Rows:
+        return joined([Rows(each.rows, {}) for each in (self, *others)])
 
 
 class Held:
@@ -129,7 +130,7 @@ class Held:
                 cases[of] = new[np.searchsorted(old, cases[of])]
                 parts[k] = part.renumbered(cases)
 
-    def records(self, run: int, first: int, last: int) -> pa.Table | None:
+    def records(self, run: int, first: int, last: int) -> Rows | None:
         """The records of the cases `first` to `last`, by (case, seq), with `is_last`; `None` if there are none.
 
         The last record of a case is the last that is here: at log levels below `full` the case may have others.
@@ -145,8 +146,8 @@ class Held:
         if not found:
             return None
         whole = found[0].records(found[1:])
-        is_last = np.append(np.diff(arrow.column_in_numpy(whole["case"])) != 0, True)
-        return whole.append_column("is_last", arrow.numbers(is_last))
+        is_last = np.append(np.diff(arrow.column_in_numpy(whole.table["case"])) != 0, True)
+        return Rows(whole.table.append_column("is_last", arrow.numbers(is_last)), whole.columns)
 
     def drop(self, run: int, last: int) -> None:
         """Nobody asks for the cases up to this one any more."""
@@ -167,19 +168,25 @@ class Held:
         return str(Path(self._folder) / f"{self._n_files}.rows")
 
 
-def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """Records of several tables, by (case, seq), each column in one piece."""
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Records that came together, by (case, seq), each column in one piece."""
     import pyarrow as pa
 
-    return _sorted(pa.concat_tables(tables).unify_dictionaries().combine_chunks())
+    if len(parts) == 1 and _order(parts[0].table) is None:
+        return parts[0]
+    return Rows(_sorted(pa.concat_tables([part.table for part in parts]).unify_dictionaries().combine_chunks()), {})
 
 
 def _sorted(records: pa.Table) -> pa.Table:
     """The same records, by (case, seq)."""
+    order = _order(records)
+    return records if order is None else records.take(arrow.numbers(order))
+
+
+def _order(records: pa.Table) -> NDArray[np.int64] | None:
+    """What puts records in the order (case, seq); `None` if they are."""
     import numpy as np
 
     here = places(arrow.column_in_numpy(records["case"]), arrow.column_in_numpy(records["seq"]))
-    if (here[1:] > here[:-1]).all():
-        return records
     # Stable, which takes next to no time where parts lie sorted one after another.
-    return records.take(arrow.numbers(np.argsort(here, kind="stable")))
+    return None if (here[1:] > here[:-1]).all() else np.argsort(here, kind="stable")

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from wfsim.simulation.compiled.run import Chunk
     from wfsim.simulation.plans import Member
 
+    from .arrow import Rows
     from .codes import ProgramCodes
     from .paths import Paths
 
-    Spell: TypeAlias = Callable[[Sequence["Logged"]], Iterable[pa.Table]]
+    Spell: TypeAlias = Callable[[Sequence["Logged"]], Iterable[Rows]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Logged:
     rows, values
         Of `layout.LOG` and `LOGGED_VALUE`.
     spell
-        Makes tables of such parts, one for each workflow.
+        Makes records of such parts, one for each workflow.
     """
 
     rows: NDArray[Any]
@@ -93,7 +93,7 @@ class Logged:
             kept.append(np.memmap(file, array.dtype, "r") if len(array) else array)
         return Logged(kept[0], kept[1], self.spell, 0)
 
-    def records(self, others: Sequence[Logged]) -> pa.Table:
+    def records(self, others: Sequence[Logged]) -> Rows:
         return joined([*self.spell([self, *others])])
 
 

@@ -49,7 +49,7 @@ _WHOLE = frozenset(
 )
 
 
-def sides_of(rows: Rows, edges: Edges) -> dict[str, pa.Table]:
+def sides_of(rows: Told, edges: Edges) -> dict[str, pa.Table]:
     """Rows of `stay_rows` and `attempt_rows` that follow from records of whole cases of one run, by (case, seq).
 
     `edges` are those of the run, of which there may be more then. A column that is not there is null in all rows.
@@ -57,7 +57,7 @@ def sides_of(rows: Rows, edges: Edges) -> dict[str, pa.Table]:
     return {"stay_rows": _stays(rows, edges), "attempt_rows": _attempts(rows)}
 
 
-def ended(cases: pa.Table, rows: Rows | None) -> pa.Table:
+def ended(cases: pa.Table, rows: Told | None) -> pa.Table:
     """Cases of one run, by their numbers, with the columns `side_tables.CASE_ENDS`, which follow from their records.
 
     A case that was retried closes more than once: its last change of status counts.
@@ -89,19 +89,21 @@ def ended(cases: pa.Table, rows: Rows | None) -> pa.Table:
     return cases
 
 
-class Rows:
+class Told:
     """The columns of records that the rest follows from, of some of them at a time, with `NONE` for null."""
 
-    def __init__(self, records: pa.Table) -> None:
+    def __init__(self, records: arrow.Rows) -> None:
         import numpy as np
 
-        self._records = records
-        self.source: pa.ChunkedArray = records["source"]
-        self._columns: dict[str, tuple[NDArray[Any], Flags | None]] = {}
-        self.run = arrow.column_in_numpy(records["run"])[:1]
-        self.cases: NDArray[np.int32] = arrow.column_in_numpy(records["case"])
-        self.seq: NDArray[np.int32] = arrow.column_in_numpy(records["seq"])
-        self.kind: NDArray[np.uint8] = arrow.column_in_numpy(records["kind"])
+        table = self._table = records.table
+        self.source: pa.ChunkedArray = table["source"]
+        self._columns: dict[str, tuple[NDArray[Any], Flags | None]] = {
+            name: (column, None) for name, column in records.columns.items()
+        }
+        self.run = arrow.column_in_numpy(table["run"])[:1]
+        self.cases: NDArray[np.int32] = arrow.column_in_numpy(table["case"])
+        self.seq: NDArray[np.int32] = arrow.column_in_numpy(table["seq"])
+        self.kind: NDArray[np.uint8] = arrow.column_in_numpy(table["kind"])
         self.is_last: Flags = np.append(np.diff(self.cases) != 0, True)[: len(self.cases)]
 
     def at(self, name: str, places: Places) -> NDArray[Any]:
@@ -113,7 +115,7 @@ class Rows:
         import numpy as np
 
         if name not in self._columns:
-            self._columns[name] = arrow.numbers_and_known(self._records[name])
+            self._columns[name] = arrow.numbers_and_known(self._table[name])
         numbers, known = self._columns[name]
         found = numbers[places]
         return found if known is None else np.where(known[places], found, found.dtype.type(NONE))
@@ -137,7 +139,7 @@ class Rows:
         return pa.table(arrays | {name: arrow.numbers(column, column != NONE) for name, column in columns.items()})
 
 
-def _stays(rows: Rows, edges: Edges) -> pa.Table:
+def _stays(rows: Told, edges: Edges) -> pa.Table:
     """As `side_tables.stay_rows` has them."""
     import numpy as np
 
@@ -183,7 +185,7 @@ def _stays(rows: Rows, edges: Edges) -> pa.Table:
     return rows.table(at[order], columns)
 
 
-def _begins(rows: Rows, leaves: Places) -> Places:
+def _begins(rows: Told, leaves: Places) -> Places:
     """The records with which stays began that some records end, as far as they are there."""
     import numpy as np
 
@@ -199,7 +201,7 @@ def _begins(rows: Rows, leaves: Places) -> Places:
     return there
 
 
-def _attempts(rows: Rows) -> pa.Table:
+def _attempts(rows: Told) -> pa.Table:
     """As `side_tables.attempt_rows` has them."""
     import numpy as np
 
@@ -268,7 +270,7 @@ def _attempts(rows: Rows) -> pa.Table:
     return table.append_column("worker", source.take(arrow.numbers(told[worked], worked != NONE)))
 
 
-def _by_attempt(rows: Rows, told: Places) -> Places:
+def _by_attempt(rows: Told, told: Places) -> Places:
     """What puts some records in the order of their attempts, and those of one in their own."""
     import numpy as np
 

@@ -364,7 +364,7 @@ class Store:
                 self._store_variant(path, self._paths.states(track.path))
             if last.seq // self._snapshot_every > each.before // self._snapshot_every:
                 store_snapshot(con, run, case, each.instance)
-        return _with_last(batch.columns(codes).table(run, workflow, self._codes, self._paths), ends)
+        return _with_last(batch.columns(codes).rows(run, workflow, self._codes, self._paths).table, ends)
 
     def _store_case(self, each: Steps, track: CaseTrack, known: Mapping[str, Any]) -> None:
         place, con = each.place, self._con

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import arrow, sorting
-from .sides import Rows, ended, sides_of
+from .sides import Told, ended, sides_of
 from .sorting import Piece
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from .arrow import Rows
     from .edges import Edges
     from .held import Held
 
@@ -61,28 +62,28 @@ class Taking:
             else:
                 rest = self._rest(told, records)
                 first, n_sent = _behind(records, n_sent + sorting.ROW_GROUP, numbers, n_told)
-                yield Piece(records.slice(begin, sorting.ROW_GROUP), rest)
+                yield Piece(records.table.slice(begin, sorting.ROW_GROUP), rest)
             n_before = int(ends[first - 1]) if first else 0
             self.held.drop(self.run, numbers[first - 1] if first else -1)
 
-    def _rest(self, told: pa.Table, records: pa.Table) -> dict[str, pa.Table]:
+    def _rest(self, told: pa.Table, records: Rows) -> dict[str, pa.Table]:
         """What follows from the records of some cases, which lie at the end of those."""
         if not len(told):
             return {}
         import numpy as np
 
-        own = int(np.searchsorted(arrow.column_in_numpy(records["case"]), told["case"][0].as_py()))
+        own = int(np.searchsorted(arrow.column_in_numpy(records.table["case"]), told["case"][0].as_py()))
         if own == len(records):
             return {"cases": ended(told, None)}
-        rows = Rows(records.slice(own))
+        rows = Told(records.slice(own))
         return {"cases": ended(told, rows), **sides_of(rows, self.edges)}
 
 
-def _behind(records: pa.Table, n: int, numbers: NDArray[Any], n_told: int) -> tuple[int, int]:
+def _behind(records: Rows, n: int, numbers: NDArray[Any], n_told: int) -> tuple[int, int]:
     """Where records go on behind the first `n`: the place of the case, and how many of its own lie before."""
     import numpy as np
 
     if n >= len(records):
         return n_told, 0
-    cases = arrow.column_in_numpy(records["case"])
+    cases = arrow.column_in_numpy(records.table["case"])
     return int(np.searchsorted(numbers, cases[n])), n - int(np.searchsorted(cases, cases[n]))

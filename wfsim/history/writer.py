@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from wfsim.semantics.instance import Instance
@@ -352,12 +351,12 @@ class HistoryWriter:
         if len(logged):
             self._held.add(family.run, logged)
 
-    def _spelled(self, family: _Family, parts: Sequence[Logged]) -> Iterator[pa.Table]:
+    def _spelled(self, family: _Family, parts: Sequence[Logged]) -> Iterator[arrow.Rows]:
         for member, columns in family.columns(parts):
-            yield self._table(columns, member, family.run)
+            yield self._rows_of(columns, member, family.run)
 
-    def _table(self, columns: Columns, member: _Member, run: int) -> pa.Table:
-        return columns.table(run, member.number, self._codes, self._paths)
+    def _rows_of(self, columns: Columns, member: _Member, run: int) -> arrow.Rows:
+        return columns.rows(run, member.number, self._codes, self._paths)
 
     def _insert(self, columns: Columns, member: _Member, run: int) -> None:
         if member.totals is not None:
@@ -365,7 +364,7 @@ class HistoryWriter:
         if self._log != "full":
             columns = columns.of_kinds(self._kept)
         if len(columns.records["kind"]):
-            self._held.add(run, Table.of(self._table(columns, member, run)))
+            self._held.add(run, Table.of(self._rows_of(columns, member, run).table))
 
     def tell(self, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
         """Keep what views need to know of this run beside its records, in columns behind its number."""
