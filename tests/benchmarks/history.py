@@ -1,11 +1,19 @@
-"""Simulating into a history file, against what DuckDB takes for the same rows from Arrow."""
+"""Simulating into a history file, against what DuckDB takes for the same rows from Arrow.
+
+Each in a process of its own, as who simulates has no tables in memory beside, by turns. A shared machine is twice as slow
+in one minute as in the next: ratios are those of turns beside each other, of which the median is told.
+"""
 
 from __future__ import annotations
 
+import os
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -16,89 +24,130 @@ from tests.benchmarks import Measured
 from wfsim.history.history import open_history
 from wfsim.history.sorting import ROW_GROUP
 
-MODELS = Path(__file__).parents[2] / "models"
+ROOT = Path(__file__).parents[2]
 CASES = 50_000
-TURNS = 7
-USUAL = 1_000_000
+TURNS = 11
+BATCHES = {"usual": 1_000_000, "groups": ROW_GROUP}
+"""Rows of a batch that DuckDB is given: as many as it gives itself, and as suit it best."""
 
 
-def _by_turns(runs: Sequence[Callable[[], None]]) -> list[tuple[float, float]]:
-    """Least seconds of wall and of processor time of each, in turns: whatever disturbs makes it more."""
-    walls: list[list[float]] = [[] for _ in runs]
-    processor: list[list[float]] = [[] for _ in runs]
-    for _ in range(TURNS):
-        for run, wall, cpu in zip(runs, walls, processor):
-            begun, used = time.perf_counter(), time.process_time()
-            run()
-            wall.append(time.perf_counter() - begun)
-            cpu.append(time.process_time() - used)
-    return [(min(wall), min(cpu)) for wall, cpu in zip(walls, processor)]
+def _simulating(path: Path) -> Callable[[], None]:
+    workflow = wf.load(ROOT / "models" / "order_processing.yaml")
+    scenario = wf.load_scenario(ROOT / "models" / "order_processing.scenario.yaml")
+
+    def simulate() -> None:
+        path.unlink(missing_ok=True)
+        wf.simulate(workflow, scenario, cases=CASES, engine="compiled", progress=False, into=path).close()
+
+    return simulate
 
 
-@cache
-def _orders() -> tuple[wf.Workflow, wf.Scenario]:
-    return wf.load(MODELS / "order_processing.yaml"), wf.load_scenario(MODELS / "order_processing.scenario.yaml")
-
-
-def _simulate(path: Path) -> None:
-    workflow, scenario = _orders()
-    path.unlink(missing_ok=True)
-    wf.simulate(workflow, scenario, cases=CASES, engine="compiled", progress=False, into=path).close()
-
-
-def _tables(path: Path) -> dict[str, pa.Table]:
-    """What a history holds of its cases, each table in one chunk."""
-    with open_history(path) as history:
-        con = history.con
-        return {
-            name: con.sql(f"FROM {name}").to_arrow_table().combine_chunks()
+def _inserting(made: Path, path: Path, rows: int) -> Callable[[], None]:
+    """All that a history holds of its cases into a new file, as DuckDB does it by itself."""
+    with open_history(made) as history:
+        tables = {
+            name: pa.Table.from_batches(
+                history.con.sql(f"FROM {name}").to_arrow_table().combine_chunks().to_batches(rows)
+            )
             for name in ("records", "stay_rows", "attempt_rows", "cases", "variants_seen")
         }
 
+    def insert() -> None:
+        path.unlink(missing_ok=True)
+        with duckdb.connect(str(path)) as con:
+            for name, table in tables.items():
+                con.register("arrow_table", table)
+                con.execute(f"CREATE TABLE {name} AS FROM arrow_table")
+                con.unregister("arrow_table")
+            con.execute("CHECKPOINT")
 
-def _insert(tables: dict[str, pa.Table], path: Path) -> None:
-    """All of it into a new file, as DuckDB does it by itself."""
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as con:
-        for name, table in tables.items():
-            con.register("arrow_table", table)
-            con.execute(f"CREATE TABLE {name} AS FROM arrow_table")
-            con.unregister("arrow_table")
-        con.execute("CHECKPOINT")
+    return insert
 
 
-def _in_batches(tables: dict[str, pa.Table], rows: int) -> dict[str, pa.Table]:
-    return {name: pa.Table.from_batches(table.to_batches(rows), table.schema) for name, table in tables.items()}
+def main(role: str, made: Path) -> None:
+    """One side: for each line on stdin a turn, and an answer of its seconds of wall and of processor time."""
+    path = made.with_name(f"{role}.duckdb")
+    work = _simulating(path) if role == "ours" else _inserting(made, path, BATCHES[role])
+    work()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        begun, used = time.perf_counter(), time.process_time()
+        work()
+        print(time.perf_counter() - begun, time.process_time() - used, flush=True)
+
+
+class _Side:
+    def __init__(self, role: str, made: Path, inside: ExitStack) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.history", role, str(made)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self._process = inside.enter_context(
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        )
+        inside.callback(self._process.kill)
+        self._said()
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("The process that measures ended: see above.")
+        return line
+
+    def turn(self) -> tuple[float, float]:
+        """Seconds of wall, and of processor time."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("now\n")
+        self._process.stdin.flush()
+        wall, processor = map(float, self._said().split())
+        return wall, processor
 
 
 def measure() -> list[Measured]:
     """Rows a second into a file, and how many times as long as DuckDB alone that takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        made, inserted = Path(folder) / "made.duckdb", Path(folder) / "inserted.duckdb"
-        _simulate(made)
-        tables = _tables(made)
-        rows, size = len(tables["records"]), made.stat().st_size
-        usual, best = _in_batches(tables, USUAL), _in_batches(tables, ROW_GROUP)
-        runs: tuple[Callable[[], None], ...] = (
-            lambda: _simulate(made),
-            lambda: _insert(usual, inserted),
-            lambda: _insert(best, inserted),
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as inside:
+        made = Path(folder) / "made.duckdb"
+        _simulating(made)()
+        size = made.stat().st_size
+        with open_history(made) as history:
+            ((rows,),) = history.con.sql("SELECT count(*) FROM records").fetchall()
+        sides = {role: _Side(role, made, inside) for role in ("ours", *BATCHES)}
+        taken: dict[str, list[tuple[float, float]]] = {role: [] for role in sides}
+        for turn in range(TURNS):
+            order = [*sides]
+            for role in order[turn % 3 :] + order[: turn % 3]:
+                taken[role].append(sides[role].turn())
+
+    def speed(role: str, which: int) -> float:
+        return float(rows / statistics.median(each[which] for each in taken[role]))
+
+    def ratio(role: str, which: int, what: str, note: str = "") -> Measured:
+        found = sorted(ours[which] / alone[which] for ours, alone in zip(taken["ours"], taken[role]))
+        spread = (
+            f"{found[len(found) // 4]:.2f} to {found[-1 - len(found) // 4]:.2f} in the middle half of {TURNS} turns"
         )
-        ours, alone, groups = _by_turns(runs)
+        return Measured(what, statistics.median(found), "times", f"{note}{spread}")
+
+    batches = f"as it gives them, {BATCHES['usual']:,} rows a batch"
+    best = "which suit it best; "
     return [
-        Measured("wf.simulate(into=…), wall", rows / ours[0], "rows/s", f"{CASES:,} orders, {rows:,} rows"),
-        Measured("wf.simulate(into=…), processor", rows / ours[1], "rows/s"),
-        Measured("DuckDB from Arrow, wall", rows / alone[0], "rows/s", f"as it gives them, {USUAL:,} rows a batch"),
-        Measured("DuckDB from Arrow, processor", rows / alone[1], "rows/s"),
-        Measured("wf.simulate / DuckDB, wall", ours[0] / alone[0], "times", f"least of {TURNS} turns each"),
-        Measured("wf.simulate / DuckDB, processor", ours[1] / alone[1], "times"),
-        Measured("… from batches of a row group, wall", ours[0] / groups[0], "times", "which suit it best"),
-        Measured("… from batches of a row group, processor", ours[1] / groups[1], "times"),
+        Measured("wf.simulate(into=…), wall", speed("ours", 0), "rows/s", f"{CASES:,} orders, {rows:,} rows"),
+        Measured("wf.simulate(into=…), processor", speed("ours", 1), "rows/s"),
+        Measured("DuckDB from Arrow, wall", speed("usual", 0), "rows/s", batches),
+        Measured("DuckDB from Arrow, processor", speed("usual", 1), "rows/s"),
+        ratio("usual", 0, "wf.simulate / DuckDB, wall"),
+        ratio("usual", 1, "wf.simulate / DuckDB, processor"),
+        ratio("groups", 0, "… from batches of a row group, wall", best),
+        ratio("groups", 1, "… from batches of a row group, processor", best),
         Measured("bytes a row", size / rows, "bytes"),
     ]
 
 
 if __name__ == "__main__":
-    from tests.benchmarks import show
+    if len(sys.argv) > 1:
+        main(sys.argv[1], Path(sys.argv[2]))
+    else:
+        from tests.benchmarks import show
 
-    show("history", measure())
+        show("history", measure())
