@@ -1,7 +1,7 @@
 """Simulating into a history file, against what DuckDB takes for the same rows from Arrow.
 
-Each in a process of its own, as who simulates has no tables in memory beside, by turns. A shared machine may be twice as
-slow in one minute as in the next: ratios are those of turns beside each other, of which the median is told.
+Each in a process of its own, as who simulates has no tables in memory beside, by turns. A shared machine may be twice
+as slow in one minute as in the next: ratios are those of turns beside each other, of which the median is told.
 """
 
 from __future__ import annotations
