@@ -265,7 +265,7 @@ class Simulation:
         if does is Simulation._succeed_again:
             return what[0][0] in self.cases
         if does is Simulation._open_pool:
-            return bool(what[0].waiting)
+            return bool(what.waiting)
         return True
 
     def _after(self, case: _Open, output: Output) -> None:
