@@ -9,11 +9,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from wfsim.errors import DefinitionError, OptionError, did_you_mean, listed
-from wfsim.history.measures import number
+from wfsim.history.measures import ENDS, number
 from wfsim.history.summing import QUANTILES
 from wfsim.model.duration import Duration
-from wfsim.model.statuses import STATUSES
-from wfsim.semantics.codes import COMPLETED, OUTCOMES
 
 if TYPE_CHECKING:
     from wfsim.history.writer import Log
@@ -104,11 +102,8 @@ def _measured(text: str, measure: str, what: str, program: Program, scenario: Sc
         _expect(text, measure, what, ["sojourn"])
         return f"sojourn.{measure}", "s"
     if measure == "share":
-        # Of the statuses only those that end a case; a completed one has an outcome as well.
-        ends = {outcome: f"completed/{outcome}" for outcome in OUTCOMES[1:]}
-        ends |= {status: status for status in STATUSES[COMPLETED + 1 :]}
-        _expect(text, measure, what, ends)
-        return f"outcomes.{ends[what]}", "share"
+        _expect(text, measure, what, ENDS)
+        return f"outcomes.{ENDS[what]}", "share"
     if measure == "mean_time":
         _expect(text, measure, what, program.state_rows)
         return f"states.{what}.time", "s"

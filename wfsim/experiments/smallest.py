@@ -9,15 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from wfsim.arguments import expect_whole
 from wfsim.errors import OptionError
-from wfsim.history.measures import as_html, as_text, expect_level, interval, number
+from wfsim.history.measures import as_html, as_text, estimate_in, expect_level, interval, number
 from wfsim.history.progress import Progress
 from wfsim.history.simulate import prepared
 from wfsim.model.catalogue import Catalogue, as_catalogue
-from wfsim.simulation.statistics import Estimate, nothing, share_of
+from wfsim.simulation.statistics import Estimate, nothing
 
 from .backends import backend_of
 from .points import points_of
@@ -226,13 +224,7 @@ def _range(between: object) -> tuple[int, int]:
 
 def _estimate(told: list[dict[str, Any]], requirement: Requirement, level: float) -> Estimate:
     """The measure in question over the replications; the share of an outcome that no case had is 0 of all."""
-    found = measures_of(told, level)
-    if requirement.key in found:
-        return found[requirement.key].estimate
-    outcomes = [one.estimate.n for one in found.values() if one.group == "outcomes"]
-    if requirement.key.startswith("outcomes.") and outcomes:
-        return share_of([np.zeros(outcomes[0], np.bool_)], level)
-    return nothing()
+    return estimate_in(measures_of(told, level).values(), requirement.key, level) or nothing()
 
 
 class Bisection:

@@ -13,7 +13,7 @@ import numpy as np
 from wfsim.analytics.compare import compare_runs
 from wfsim.errors import HistoryError, OptionError, did_you_mean, listed
 from wfsim.history.history import History
-from wfsim.history.measures import TITLES, Measure, as_html, as_text, interval, number
+from wfsim.history.measures import TITLES, Measure, as_html, as_text, estimate_in, interval, number
 from wfsim.simulation.statistics import Estimate, Method, nothing, over_replications, share_of
 
 from .points import Point, keys_of, point_named
@@ -87,7 +87,7 @@ class Sweep:
         """
         found = self.measures[point_named(self.points, point).number]
         self._expect(measure)
-        return found[measure].estimate if measure in found else nothing()
+        return estimate_in(found.values(), measure, self.level) or nothing()
 
     def df(self) -> pd.DataFrame:
         """One row per point.
@@ -106,7 +106,7 @@ class Sweep:
             row |= {key: point.values.get(key) for key in keys_of(self.points)}
             row["replications"] = point.scenario.replications
             for key in self._columns():
-                estimate = own[key].estimate if key in own else nothing()
+                estimate = estimate_in(own.values(), key, self.level) or nothing()
                 row |= {key: estimate.value, f"{key}.low": estimate.low, f"{key}.high": estimate.high}
             rows.append(row)
         bounds = [f"{key}.{end}" for key in self._columns() for end in ("low", "high")]
@@ -192,7 +192,7 @@ class Sweep:
         for point, own in list(zip(self.points, self.measures))[:MOST_SHOWN]:
             cells = []
             for key in shown:
-                estimate = own[key].estimate if key in own else nothing()
+                estimate = estimate_in(own.values(), key, self.level) or nothing()
                 bounds = "" if estimate.low is None else f" ({interval(estimate, self._unit(key))})"
                 cells.append(number(estimate.value, self._unit(key)) + bounds)
             values = (str(point.values.get(key, "–")) for key in keys)

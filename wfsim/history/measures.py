@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from wfsim.errors import HistoryError, visible
 from wfsim.markup import escaped
 from wfsim.model.duration import short_time
+from wfsim.model.statuses import STATUSES
+from wfsim.semantics.codes import COMPLETED, OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wfsim.simulation.statistics import Estimate
 
@@ -30,6 +32,12 @@ TITLES = {
     "pools": "Pools",
     "slas": "SLAs",
 }
+
+# Of the statuses only those that end a case; a completed one has an outcome as well.
+ENDS = {outcome: f"completed/{outcome}" for outcome in OUTCOMES[1:]} | {
+    status: status for status in STATUSES[COMPLETED + 1 :]
+}
+"""What cases come to, and how their outcomes are called."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,20 @@ class Measure:
     label: str
     unit: str
     estimate: Estimate
+
+
+def estimate_in(measures: Iterable[Measure], key: str, level: float) -> Estimate | None:
+    """The estimate of a measure, if there is one: the share of an end that no case came to is 0 of all that closed."""
+    import numpy as np
+
+    from wfsim.simulation.statistics import share_of
+
+    measures = list(measures)
+    found = next((one.estimate for one in measures if one.key == key), None)
+    outcomes = [one.estimate.n for one in measures if one.group == "outcomes"]
+    if found is None and outcomes and key.removeprefix("outcomes.") in ENDS.values():
+        return share_of([np.zeros(outcomes[0], np.bool_)], level)
+    return found
 
 
 def expect_level(level: object) -> None:

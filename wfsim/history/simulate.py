@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
-from wfsim.errors import DefinitionError, NotCovered, ScenarioError
+from wfsim.errors import DefinitionError, HistoryError, NotCovered, ScenarioError, WfsimError
 from wfsim.model.catalogue import Catalogue, as_catalogue
+from wfsim.model.duration import short_time
 from wfsim.model.problems import shown
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
@@ -15,6 +17,7 @@ from wfsim.semantics.instance import Instance
 from wfsim.simulation.check import check_scenario, family_of
 from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
+from wfsim.simulation.interrupting import interrupts
 from wfsim.simulation.scenario import Scenario, load_scenario
 
 from .progress import Progress
@@ -22,7 +25,7 @@ from .runs import Origin
 from .writer import HistoryWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wfsim.exploration.workflow_witness import WorkflowWitness
     from wfsim.semantics.program import Program
@@ -141,12 +144,20 @@ def run_plan(
         for replication in range(plan.replications):
             if replication:
                 writer.new_run(origin_of(plan, replication, chosen))
-            summary = run_replication(chosen, program, plan, replication, writer, told)
+            try:
+                summary = run_replication(chosen, program, plan, replication, writer, told)
+            except WfsimError as error:
+                kept = writer.keep([*notes, f"It ended early: {error}"])
+                if kept is not None:
+                    error.args = (f"{error} What had happened until then is in {kept}.",)
+                raise
             told(replication + 1)
             notes += summary.notes
             if not summary.complete:
                 break
-        return writer.finish(notes=notes, complete=summary.complete)
+        # Whatever has happened is written, even if somebody loses patience now; but not twice.
+        with interrupts():
+            return writer.finish(notes=notes, complete=summary.complete)
 
 
 def prepared(
@@ -188,9 +199,18 @@ def origin_of(plan: Scenario, replication: int, engine: str, params: Mapping[str
     return Origin(plan.seed, replication, scenario_text(plan), engine, params)
 
 
-def _tell(writer: HistoryWriter, plan: Scenario, end: int) -> None:
-    """What views need to know of a scenario beside its text: numbers that it only implies."""
-    writer.tell("shift_changes", ("pool", "time", "capacity"), plan.shift_changes(end))
+def _tell(writer: HistoryWriter, plan: Scenario, summary: RunSummary) -> None:
+    """What views need to know of a scenario beside its text: numbers that it only implies; and what people overlook."""
+    changes = list(plan.shift_changes(summary.end_time))
+    open_once = {name for name, _, capacity in changes if capacity}
+    for name in dict.fromkeys(name for name, _, _ in changes):
+        if name not in open_once:
+            begins = plan.begins.strftime("%A, %d %B %Y, %H:%M UTC")
+            summary.notes.append(
+                f"Pool {name!r} was never open in the {short_time(summary.end_time)} from {begins}. "
+                "Look at its shifts, at 'begins' and at the horizon."
+            )
+    writer.tell("shift_changes", ("pool", "time", "capacity"), changes)
     promises = ((sla.name, int(sla.within), sla.from_, sla.until, sla.share) for sla in plan.slas)
     writer.tell("slas", ("sla", "within", "from_state", "until_state", "share"), promises)
 
@@ -240,8 +260,9 @@ def run_replication(
         interpreted = Simulation(
             program, plan, replication=replication, sink=writer.append, birth=writer.announce, progress=progress
         )
-        summary = interpreted.run()
-        _tell(writer, plan, summary.end_time)
+        with _told_where(plan, replication, interpreted):
+            summary = interpreted.run()
+        _tell(writer, plan, summary)
         return summary
     from wfsim.simulation.compiled.run import CompiledSimulation
 
@@ -252,9 +273,24 @@ def run_replication(
         program, plan, replication=replication, sink=take, birth=writer.announce, progress=progress
     )
     members = simulation.members
-    summary = simulation.run()
-    _tell(writer, plan, summary.end_time)
+    with _told_where(plan, replication, simulation):
+        summary = simulation.run()
+    _tell(writer, plan, summary)
     return summary
+
+
+@contextmanager
+def _told_where(plan: Scenario, replication: int, simulation: Simulation | CompiledSimulation) -> Iterator[None]:
+    """What ends a run says how far it had come."""
+    try:
+        yield
+    except HistoryError:
+        raise
+    except WfsimError as error:
+        if simulation.now > 0:
+            which = f"Replication {replication}" if plan.replications > 1 else "The simulation"
+            error.args = (f"{error} {which} ended there, {short_time(simulation.now)} after it began.",)
+        raise
 
 
 def _witnessed(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wfsim.errors import did_you_mean
 from wfsim.simulation.statistics import Estimate
 
-from .measures import Measure, as_html, as_text, columns_of, groups_of
+from .measures import Measure, as_html, as_text, columns_of, estimate_in, groups_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,9 +43,9 @@ class Summary(Mapping[str, Estimate]):
     query: Mapping[str, str]
 
     def __getitem__(self, key: str) -> Estimate:
-        for measure in self.measures:
-            if measure.key == key:
-                return measure.estimate
+        found = estimate_in(self.measures, key, self.level)
+        if found is not None:
+            return found
         raise KeyError(f"{key!r}.{did_you_mean(key, self)} There are: {', '.join(self)}.")
 
     def __iter__(self) -> Iterator[str]:

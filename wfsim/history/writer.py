@@ -427,17 +427,9 @@ class HistoryWriter:
             If the file cannot be written: what was written until then is kept, says that it is incomplete, and the
             error where it is. Also if `existing="append"` and somebody else wrote to it meanwhile.
         """
-        if self._finished:
-            raise HistoryError("this writer has finished. Make a new one for further rows.")
+        target = self._file.path
         try:
-            self._end_run(complete=complete)
-            self._begin_file()
-            told = [(self._last_run, note) for note in notes]
-            self._do(partial(self._finish, told))
-            self._carry_out(self._rows.wait)
-            self._carry_out(self._writing.wait)
-            target = self._file.path
-            assert not self._held, "every record belongs to a case of its run"
+            self._write_all(notes, complete)
             if self._into is not None and self._known is None:
                 os.replace(target, self._into)
         except BaseException:
@@ -452,6 +444,37 @@ class HistoryWriter:
             con=opening.open_within(self._con, written),
             functions=supplied_by(self._program.family),
         )
+
+    def keep(self, notes: Iterable[str]) -> Path | None:
+        """Write what has come as a run that is not complete, since something else has ended it.
+
+        Returns
+        -------
+        Path or None
+            Where it can be read, beside an older history; nowhere if there is only a temporary file, or none any more.
+        """
+        if self._into is None or self._finished:
+            return None
+        try:
+            self._write_all(notes, complete=False)
+        except BaseException:
+            self._give_up()
+            raise
+        self._finished = True
+        self._let_go()
+        self._con.close()
+        return self._keep()
+
+    def _write_all(self, notes: Iterable[str], complete: bool) -> None:
+        if self._finished:
+            raise HistoryError("this writer has finished. Make a new one for further rows.")
+        self._end_run(complete=complete)
+        self._begin_file()
+        told = [(self._last_run, note) for note in notes]
+        self._do(partial(self._finish, told))
+        self._carry_out(self._rows.wait)
+        self._carry_out(self._writing.wait)
+        assert not self._held, "every record belongs to a case of its run"
 
     def _finish(self, notes: Sequence[tuple[int, str]]) -> None:
         self._writing.do(partial(self._file.finish, self._complete, notes, self._codes.hand_over()))

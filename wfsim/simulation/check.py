@@ -102,6 +102,11 @@ def _head(scenario: Scenario, family: list[Workflow]) -> Iterator[Problem]:
     if scenario.workflow is not None and scenario.workflow != workflow.name:
         text = f"the scenario is for workflow {scenario.workflow!r}, not for {workflow.name!r}."
         yield Problem(("workflow",), text)
+    if scenario.horizon == 0:
+        yield Problem(
+            ("horizon",),
+            "the horizon is 0, so that the run would end as it begins. Give it time, as 7d, or leave it out.",
+        )
     children = list(dict.fromkeys(each.name for each in family if each.name != workflow.name))
     versions = [f"{each.name} {each.version}" for each in family[1:]]
     for name in scenario.workflows:

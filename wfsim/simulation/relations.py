@@ -49,6 +49,9 @@ number and the activation that started it."""
 FIRST_CHILD = 2**30
 """What others start gets passing numbers from here on, in order of the starts; who keeps them gives lasting ones."""
 
+MOST_AT_ONCE = 100_000
+"""A closed population comes at most that many times more often at one moment than it has members, if time passes."""
+
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
 """How deep instances start each other, and how many one arrival sets going, before no more are started."""
 
@@ -109,9 +112,7 @@ class _Sent(NamedTuple):
 
 def refused_inputs(refusal: StartRefused, inputs: Mapping[str, Any]) -> ScenarioError:
     """The error of an arrival that cannot start with what it comes with."""
-    return ScenarioError(
-        f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}; add the missing ones under 'inputs'."
-    )
+    return ScenarioError(f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}. Set it under 'inputs'.")
 
 
 def endless_told(case: str, n_relatives: int, depth: int) -> str:
@@ -163,6 +164,8 @@ class Relations:
         self._root_has_come = False
         self._most_relatives = False
         self._refused = ""
+        # How many of closed populations have come at one moment.
+        self._last_came, self._n_came = 0, 0
         self.afterwards: deque[_Comes | _Child | _Sent] = deque()
         self.n_sent = 0
         self.streams: list[ArrivalStream] = streams_of(scenario, members, quick.mix_key(scenario.seed, replication, 0))
@@ -227,6 +230,8 @@ class Relations:
         """An arrival is due."""
         which = arrives.stream
         stream = self.streams[which]
+        if stream.population:
+            self._expect_time_to_pass(stream)
         if which and self._root_has_come and stream.limit is None and self._scenario.horizon is None:
             # Otherwise the run would never end.
             return None
@@ -234,6 +239,15 @@ class Relations:
         if not arrives.waited and (stream.is_complete or not stream.population):
             self.afterwards.append(_Comes(which))
         return self._begin(which, stream, arrival) if stream.may_start(arrival) else None
+
+    def _expect_time_to_pass(self, stream: ArrivalStream) -> None:
+        now = self._stage.now
+        self._last_came, self._n_came = now, self._n_came + 1 if now == self._last_came else 1
+        if self._n_came > stream.population + MOST_AT_ONCE:
+            raise ScenarioError(
+                f"the closed population of {stream.population:,} has come {self._n_came:,} times at one moment: its "
+                "members neither think nor work, so time does not pass. Let them think, or the work take some time."
+            )
 
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
         number, member = arrival.number, stream.member

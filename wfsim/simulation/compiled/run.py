@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from wfsim.errors import SimulationError
+from wfsim.errors import SimulationError, WfsimError
 from wfsim.semantics import draws, speed
 from wfsim.semantics.announcing import announce_compiling
 from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
@@ -50,6 +47,7 @@ from wfsim.simulation.compiled.host import Host, Seen, state_in
 from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.tables import REASONS, Tables
 from wfsim.simulation.instances import RunSummary, kept_told, open_told, rejections_told
+from wfsim.simulation.interrupting import interrupts
 from wfsim.simulation.mail import Mail
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.relations import Birth, Relations
@@ -258,9 +256,22 @@ class CompiledSimulation:
         self.host.restore(host)
 
     def run(self) -> RunSummary:
-        """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so."""
-        self.advance()
+        """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so.
+
+        Of what ends it with an error the sink has got all that had happened until then.
+        """
+        try:
+            self.advance()
+        except WfsimError:
+            self._flush()
+            self._sum_up()
+            raise
         return self._sum_up()
+
+    @property
+    def now(self) -> int:
+        """How far it has come, in microseconds."""
+        return int(self.memory.state["now"])
 
     def advance(self, most_steps: int | None = None) -> bool:
         """Go on to the end, or for so many steps; returns whether it is over. `run` goes on after it."""
@@ -369,26 +380,3 @@ class CompiledSimulation:
 
 def _compiling() -> None:
     announce_compiling("the simulator", "about half a minute")
-
-
-@contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """While this lasts Ctrl-C only asks for an end, so that nothing is left half done; asked twice it comes at once."""
-    asked = False
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    ours = threading.current_thread() is threading.main_thread() and (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: asked
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
