@@ -72,8 +72,8 @@ def simulate(
         Cases that arrive are numbered from 1 in that order; children are none of them. A horizon is a duration
         (`"7d"`, or seconds).
     engine
-        `compiled` runs the compiled step and calendar, with its history some twenty times as fast as `python`; both
-        make the same history. It is compiled once per machine; `auto` takes it where that pays.
+        `compiled` runs the compiled step and calendar, with its history written some thirteen times as fast as
+        `python`; both make the same history. It is compiled once per machine; `auto` takes it where that pays.
     into
         DuckDB file; an earlier simulated history there is replaced once the new one is complete. Without it the
         history lives in a temporary file.
