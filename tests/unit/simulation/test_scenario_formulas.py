@@ -15,7 +15,9 @@ MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 
 
-def desk(arrivals: Any, serve: Any, pool: Any = None, *, replications: int = 8, **more: Any) -> History:
+def desk(
+    arrivals: Any, serve: Any, pool: Any = None, *, replications: int = 8, log: Any = "aggregates", **more: Any
+) -> History:
     """Runs in which everybody who arrives is served once, by the pool `desk` if there is one."""
     w = wf.Builder("desk").activity("serve", pool="desk" if pool else None)
     w.state("at_desk", initial=True, activity="serve").state("served", terminal=True).state("left", terminal=True)
@@ -28,14 +30,14 @@ def desk(arrivals: Any, serve: Any, pool: Any = None, *, replications: int = 8, 
         wf.Scenario.model_validate(scenario),
         replications=replications,
         engine="compiled",
-        log="aggregates",
+        log=log,
         progress=False,
     )
 
 
-def of_runs(history: History, what: str, condition: str = "true") -> list[float]:
+def of_runs(history: History, what: str, condition: str = "true", view: str = "durations") -> list[float]:
     """An aggregate over the cases of each run, but for the first 300."""
-    query = f'SELECT {what}::DOUBLE FROM durations WHERE "case" > 300 AND ({condition}) GROUP BY run ORDER BY run'
+    query = f'SELECT {what}::DOUBLE FROM {view} WHERE "case" > 300 AND ({condition}) GROUP BY run ORDER BY run'
     return [number for (number,) in history.sql(query).fetchall()]
 
 
@@ -162,12 +164,16 @@ def test_the_share_turned_away_is_that_of_mmck_and_erlang_b(c: int, room: int, d
     assert_agrees(served, MINUTE * n_present / (2.0 * (1 - present[-1])))
 
 
-def test_the_share_that_gives_up_is_that_of_erlang_a() -> None:
+def test_who_waits_and_who_gives_up_is_as_erlang_a_says() -> None:
     pool = {"capacity": 3, "renege": {"exponential": {"mean": "2m"}}}
-    history = desk({"poisson": "4/m"}, EXPONENTIAL, pool, cases=2_000)
+    history = desk({"poisson": "4/m"}, EXPONENTIAL, pool, cases=2_000, log="full")
     present = shares(3, 4.0, 80, leave=0.5)
     waiting = sum(max(0, k - 3) * share for k, share in enumerate(present))
     assert_agrees(of_runs(history, "avg((final_state = 'left')::INTEGER)"), 0.5 * waiting / 4.0)
+    # Arrivals see what time averages see; who gives up has waited, too.
+    waited = "coalesce(started, ended) - scheduled"
+    assert_agrees(of_runs(history, f"avg(({waited} > 0)::INTEGER)", view="executions"), sum(present[3:]))
+    assert_agrees(of_runs(history, f"avg({waited})", view="executions"), MINUTE * waiting / 4.0)
 
 
 def test_of_two_priorities_without_preemption_each_waits_as_cobham_says() -> None:
