@@ -4,65 +4,124 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
-from wfsim.errors import DefinitionError, ScenarioError
+from wfsim.errors import DefinitionError, ScenarioError, listed
 from wfsim.files import read_file
 from wfsim.model.duration import Duration
-from wfsim.model.values import ValueType, check_value
+from wfsim.model.values import ValueType, brief, check_value
 
 LARGEST_TRACE = 1_000_000_000
 """Bytes of a trace that are read."""
 
+Row: TypeAlias = tuple[int, Mapping[str, Any]]
+"""Its number, as people count it, and its cells by the names of their columns."""
 
-def read_trace(path: str) -> list[tuple[int, dict[str, Any]]]:
-    """Arrival times (microseconds, ascending) and inputs of a trace file; those of a CSV file are texts.
+
+def read_trace(trace: str) -> list[tuple[int, dict[str, Any]]]:
+    """Arrival times (microseconds, ascending) and inputs of a trace; those of a CSV file are texts.
 
     Raises
     ------
     ScenarioError
-        With the row, if the file cannot be read, has no column `time`, no row, or times that go back.
+        With the row, if it cannot be read, has no column `time`, no row, a row without time, or times that go back.
     """
     try:
-        raw = read_file(path, LARGEST_TRACE)
+        raw = read_file(trace, LARGEST_TRACE)
     except OSError as error:
-        raise ScenarioError(f"{path}: the trace cannot be read: {error.strerror}.") from None
-    is_parquet = path.lower().endswith(".parquet")
-    # The first line of a CSV file has the names.
-    first = 1 if is_parquet else 2
-    rows: list[tuple[int, dict[str, Any]]] = []
-    try:
-        for row in _parquet(path, raw) if is_parquet else _csv(raw):
-            if "time" not in row:
-                raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {', '.join(row)}.")
-            rest = {name: value for name, value in row.items() if name != "time" and value not in ("", None)}
-            for name, value in rest.items():
+        raise ScenarioError(f"{trace}: the trace cannot be read: {error.strerror}.") from None
+    if trace.lower().endswith(".parquet"):
+        return _checked(trace, _parquet(trace, raw), Duration.of)
+    return _checked(trace, _csv(trace, raw), _written)
+
+
+def _checked(where: str, rows: Iterable[Row], seconds: Callable[[Any], Duration]) -> list[tuple[int, dict[str, Any]]]:
+    """Times and inputs of rows; what a row gives no value for is not among its inputs."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    numbers: list[int] = []
+    for number, row in rows:
+        numbers.append(number)
+        try:
+            if row.get("time") in (None, ""):
+                raise ValueError("it has no time. Give each arrival its time, in seconds.")
+            inputs = {name: value for name, value in row.items() if name != "time" and value not in ("", None)}
+            for name, value in inputs.items():
                 reason = check_value(ValueType.ANY, value)
                 if reason is not None:
                     raise ValueError(f"column {name!r}: {reason}.")
-            rows.append((int(Duration.of(row["time"] if is_parquet else float(row["time"] or 0))), rest))
-    except (ValueError, DefinitionError) as error:
-        raise ScenarioError(f"{path}: row {len(rows) + first}: {error}") from None
-    if not rows:
-        raise ScenarioError(f"{path}: the trace is empty, so nothing would come. Give it a row for each arrival.")
-    for number, (earlier, later) in enumerate(pairwise(rows), first + 1):
+            found.append((int(seconds(row["time"])), inputs))
+        except (ValueError, DefinitionError) as error:
+            raise ScenarioError(f"{where}: row {number}: {error}") from None
+    if not found:
+        raise ScenarioError(f"{where}: the trace is empty, so nothing would come. Give it a row for each arrival.")
+    for number, (earlier, later) in zip(numbers[1:], pairwise(found)):
         if later[0] < earlier[0]:
-            raise ScenarioError(f"{path}: row {number}: arrival times must not go back. Sort the file by time.")
-    return rows
+            raise ScenarioError(f"{where}: row {number}: arrival times must not go back. Sort the file by time.")
+    return found
 
 
-def _csv(raw: bytes) -> Iterable[Mapping[str, Any]]:
-    return csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
+def _written(text: str) -> Duration:
+    """The time of a CSV file."""
+    try:
+        return Duration.of(float(text))
+    except ValueError:
+        raise ValueError(f"the time {brief(text)} is not a number of seconds.") from None
 
 
-def _parquet(path: str, raw: bytes) -> list[dict[str, Any]]:
+def _need_columns(path: str, names: Iterable[str]) -> None:
+    """Refuse columns without a time, and two of one name."""
+    counted = Counter(names)
+    if "time" not in counted:
+        raise ScenarioError(f"{path}: a trace needs a column 'time' (seconds). Found: {listed(counted)}.")
+    for name, n in counted.items():
+        if n > 1 and name:
+            raise ScenarioError(f"{path}: {n} columns are called {name!r}. Give each a name of its own.")
+
+
+def _csv(path: str, raw: bytes) -> Iterator[Row]:
+    """Rows of a CSV file, without empty ones; they count, as does the first, which has the names."""
+    try:
+        lines = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
+    except UnicodeDecodeError as error:
+        row = raw.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(f"{path}: row {row}: it is not written in UTF-8 (byte {raw[error.start]:#x}).") from None
+    names: list[str] = []
+    number = 0
+    try:
+        for number, cells in enumerate(lines, 1):
+            if not names and cells:
+                names = cells
+                _need_columns(path, names)
+            elif cells:
+                yield number, _row(path, number, names, cells)
+    except csv.Error as error:
+        raise ScenarioError(f"{path}: row {number + 1}: {error}.") from None
+
+
+def _row(path: str, number: int, names: list[str], cells: list[str]) -> dict[str, str]:
+    """The cells of a row by their names; a short one ends in columns that are not given."""
+    if len(cells) > len(names):
+        raise ScenarioError(
+            f"{path}: row {number}: it has {len(cells)} cells, more than the first line has names: {listed(names)}. "
+            "A text with a comma in it needs quotes."
+        )
+    for name, cell in zip(names, cells):
+        if cell and not name:
+            raise ScenarioError(f"{path}: row {number}: {brief(cell)} is in a column without a name.")
+    return dict(zip(names, cells))
+
+
+def _parquet(path: str, raw: bytes) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(raw)).to_pylist()
+        table = pq.read_table(pa.BufferReader(raw))
     except pa.ArrowException as error:
         raise ScenarioError(f"{path}: not a Parquet file: {error}.") from None
-    return rows
+    _need_columns(path, table.column_names)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    yield from enumerate(rows, 1)

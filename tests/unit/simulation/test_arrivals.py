@@ -202,11 +202,39 @@ def test_traces_that_cannot_be_followed_are_refused(tmp_path: Path) -> None:
     assert refused("a.parquet", pa.table({"time": pa.array([], pa.float64())})).startswith(": the trace is empty")
     assert refused("b.parquet", b"time\n1\n").startswith(": not a Parquet file")
     assert "needs a column 'time' (seconds). Found: when" in refused("c.parquet", pa.table({"when": [1.0]}))
+    assert "needs a column 'time' (seconds). Found: time;kind" in refused("c.csv", b"time;kind\n1;a\n")
     assert refused("d.parquet", pa.table({"time": [1.0, -2.0]})).startswith(": row 2: ")
     assert refused("e.parquet", pa.table({"time": [1.0, 0.5]})).startswith(": row 2: arrival times must not go back")
     assert refused("e.csv", b"time\n5\n1\n").startswith(": row 3: arrival times must not go back")
     dates = pa.table({"time": [1.0], "day": pa.array([0], pa.date32())})
     assert refused("f.parquet", dates).startswith(": row 1: column 'day': ")
+    assert refused("g.csv", b"time,kind\n1,a\n2,a,b\n").startswith(
+        ": row 3: it has 3 cells, more than the first line has names: time, kind. A text with a comma in it"
+    )
+    assert refused("g.csv", b"time,kind,\n1,a,\n2,a,b\n").startswith(": row 3: 'b' is in a column without a name.")
+    without_time = ": row 3: it has no time. Give each arrival its time, in seconds."
+    assert refused("h.csv", b"time,kind\n1,a\n,a\n").startswith(without_time)
+    assert refused("h.csv", b"kind,time\na,1\na\n").startswith(without_time)
+    null = pa.table({"time": pa.array([1.0, 2.0, None])})
+    assert refused("h.parquet", null).startswith(without_time)
+    assert refused("i.csv", b"time,kind,kind\n1,a,b\n").startswith(": 2 columns are called 'kind'.")
+    assert refused("i.csv", b"time,time\n1,2\n").startswith(": 2 columns are called 'time'.")
+    twice = pa.Table.from_arrays([pa.array([1.0]), pa.array(["a"]), pa.array(["b"])], ["time", "kind", "kind"])
+    assert refused("i.parquet", twice).startswith(": 2 columns are called 'kind'.")
+    # Rows are counted as in a spreadsheet, empty ones too.
+    assert refused("j.csv", b"time\n1\n\nsoon\n").startswith(": row 4: the time 'soon' is not a number of seconds.")
+    assert refused("k.csv", b"time,kind\n1,a\n2,\xe9\n").startswith(": row 3: it is not written in UTF-8 (byte 0xe9).")
+    long = b"time,kind\n1," + b"x" * 200_000 + b"\n"
+    assert refused("l.csv", long).startswith(": row 2: field larger than field limit")
+
+
+def test_a_row_of_a_trace_may_end_early_and_columns_may_have_no_names(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_bytes(b"\xef\xbb\xbftime,kind,size,,\r\n0,a\r\n\r\n1800,,7,,\r\n3600\r\n")
+    history = simulated("allow", arrivals={"trace": str(file)})
+    assert starts(history) == [0.0, 0.5, 1.0]
+    assert [history.case(k).variables["kind"] for k in (1, 2, 3)] == ["a", "by hand", "by hand"]
+    assert history.case(2).variables["size"] == 7
 
 
 def test_the_trace_of_another_workflow_lies_below_the_file_too(tmp_path: Path) -> None:
