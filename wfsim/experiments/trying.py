@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wfsim.history.arrivals import ask_history
 from wfsim.history.runs import definition_of, workflow_of
 from wfsim.history.simulate import scenario_text
 from wfsim.model.catalogue import Catalogue
@@ -109,7 +110,7 @@ class Campaign:
                 raise _Over
 
         try:
-            self.interrupted = Simulation(self.program, plan, sink=look).run().interrupted
+            self.interrupted = Simulation(self.program, plan, sink=look, ask_history=ask_history).run().interrupted
         except _Over:
             return found[0], cases
         return None, cases

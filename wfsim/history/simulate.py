@@ -20,6 +20,7 @@ from wfsim.simulation.engine import Simulation
 from wfsim.simulation.interrupting import interrupts
 from wfsim.simulation.scenario import Scenario, load_scenario
 
+from .arrivals import ask_history
 from .progress import Progress
 from .runs import Origin
 from .writer import HistoryWriter
@@ -229,7 +230,7 @@ def _compiled(program: Program, plan: Scenario) -> CompiledSimulation:
     """A compiled run that nobody listens to."""
     from wfsim.simulation.compiled.run import CompiledSimulation
 
-    return CompiledSimulation(program, plan, sink=lambda chunk: None)
+    return CompiledSimulation(program, plan, sink=lambda chunk: None, ask_history=ask_history)
 
 
 def compile_ahead(program: Program, plan: Scenario) -> None:
@@ -258,7 +259,13 @@ def run_replication(
 
     if engine == "python":
         interpreted = Simulation(
-            program, plan, replication=replication, sink=writer.append, birth=writer.announce, progress=progress
+            program,
+            plan,
+            replication=replication,
+            sink=writer.append,
+            birth=writer.announce,
+            progress=progress,
+            ask_history=ask_history,
         )
         with _told_where(plan, replication, interpreted):
             summary = interpreted.run()
@@ -270,7 +277,13 @@ def run_replication(
         return writer.append_logged(chunk, members)
 
     simulation = CompiledSimulation(
-        program, plan, replication=replication, sink=take, birth=writer.announce, progress=progress
+        program,
+        plan,
+        replication=replication,
+        sink=take,
+        birth=writer.announce,
+        progress=progress,
+        ask_history=ask_history,
     )
     members = simulation.members
     with _told_where(plan, replication, simulation):

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from wfsim.model.duration import UNITS, Duration
 
@@ -93,6 +93,24 @@ class Closed(Part):
     think: Delay = Distribution(constant=Duration(0))
 
 
+class TraceQuery(Part):
+    """A question in SQL to a history, whose answer has a column `time` and, if wanted, one column per input."""
+
+    history: Annotated[str, Field(min_length=1)]
+    query: Annotated[str, Field(min_length=1)]
+
+
+def _asks(value: object) -> str:
+    return "asked" if isinstance(value, (TraceQuery, Mapping)) else "read"
+
+
+Trace = Annotated[
+    Annotated[str, Tag("read")] | Annotated[TraceQuery, Tag("asked")],
+    Discriminator(_asks),
+]
+"""Arrivals as a file says them, by its path, or the answer to a question."""
+
+
 class Pace(NamedTuple):
     """When so many are expected to have come, at rates that change.
 
@@ -131,8 +149,9 @@ class Arrivals(Part):
     `repeat` after a time), each of them in a `batch` if wanted; `at` given times, from a `trace`, by `schedules`, or
     from a `closed` population.
 
-    A trace is a file with a column `time` (seconds) and, if wanted, one column per input. Schedules are those of the
-    workflow, by name; the scenario's `begins` says which moment is time 0.
+    A trace is a file with a column `time` (seconds) and, if wanted, one column per input, or a `query` to a `history`
+    that gives the same. Schedules are those of the workflow, by name; the scenario's `begins` says which moment is
+    time 0.
     """
 
     poisson: PositiveRate | None = None
@@ -140,7 +159,7 @@ class Arrivals(Part):
     renewal: Delay | None = None
     rates: Annotated[tuple[RatePiece, ...], Field(min_length=1)] | None = None
     at: tuple[Duration, ...] | None = None
-    trace: str | None = None
+    trace: Trace | None = None
     schedules: tuple[str, ...] | None = None
     closed: Closed | None = None
     repeat: Duration | None = None

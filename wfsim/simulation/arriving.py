@@ -20,7 +20,7 @@ from . import quick, sampling
 from .arrivals import Arrivals
 from .plans import Member, Place, ValuePlan
 from .scenario import Scenario
-from .traces import read_trace
+from .traces import AskHistory, read_trace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,6 +81,8 @@ class ArrivalStream:
         What the names of its instances begin with; empty for the root's, which are their numbers.
     begins
         The moment that is time 0, for schedules.
+    ask_history
+        Asks for a trace that is a question to a history.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class ArrivalStream:
         key: int,
         called: str,
         begins: datetime,
+        ask_history: AskHistory,
     ) -> None:
         self.member = member
         self.limit = limit
@@ -112,6 +115,7 @@ class ArrivalStream:
         self.present: dict[str, int] = {}
         self._arrivals = arrivals
         self._begins = begins
+        self._ask_history = ask_history
         self._think = None if arrivals.closed is None else arrivals.closed.think.sampler()
         self._n = 0
         self._coming = self._all()
@@ -200,7 +204,7 @@ class ArrivalStream:
             yield from ((int(time), {}, "") for time in sorted(arrivals.at))
         elif arrivals.trace is not None:
             program = self.member.program
-            for time, values in read_trace(arrivals.trace):
+            for time, values in read_trace(arrivals.trace, self._ask_history):
                 yield time, {name: _typed(program, name, value) for name, value in values.items()}, ""
         elif arrivals.closed is not None:
             yield from ((self._thinks(number), {}, "") for number in range(1, self.population + 1))
@@ -232,7 +236,7 @@ class ArrivalStream:
             yield (time - self._begins) // _MICROSECOND, schedule.input, name
 
 
-def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[ArrivalStream]:
+def streams_of(scenario: Scenario, members: list[Member], run_key: int, ask_history: AskHistory) -> list[ArrivalStream]:
     """Arrivals of the root, the first of the members, then of every other workflow that has its own."""
     found = []
     root = members[0].program.workflow
@@ -253,6 +257,7 @@ def streams_of(scenario: Scenario, members: list[Member], run_key: int) -> list[
                     key=run_key if first else run_key ^ sampling.name_key(f"{workflow.name} {workflow.version}"),
                     called="" if first else called,
                     begins=scenario.begins,
+                    ask_history=ask_history,
                 )
             )
     return found

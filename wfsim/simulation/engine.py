@@ -45,6 +45,7 @@ from .plans import NEVER_ENDS, SUCCEEDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
+from .traces import AskHistory, ask_nobody
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
 """Takes the output of each step: case number, the instance after the step, what the step put out."""
@@ -122,6 +123,8 @@ class Simulation:
         Called for each instance that others start, before its first step.
     progress
         Called now and then with how many cases have arrived plus how many of these have closed, and with the time.
+    ask_history
+        Asks a history for arrivals, where a trace is a question to one.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Simulation:
         sink: Sink,
         birth: Birth | None = None,
         progress: Progress | None = None,
+        ask_history: AskHistory = ask_nobody,
     ) -> None:
         if scenario.cases is None or scenario.cases >= MANY_CASES:
             quick.make_ready()
@@ -151,7 +155,7 @@ class Simulation:
         members = members_of(program, scenario, self._pools)
         self.root = members[0]
         mail = Mail(members) if any(uses_mail(member.program) for member in members) else None
-        self._relations = Relations(self, members, scenario, replication, self.summary, mail)
+        self._relations = Relations(self, members, scenario, replication, self.summary, mail, ask_history)
         self._has_mail = mail is not None
         self._entering: tuple[Instance, Output] | None = None
         self._named: tuple[Output, list[Effect]] | None = None

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from wfsim.semantics.records import Effect
 
     from .scenario import Scenario
+    from .traces import AskHistory
 
 Birth: TypeAlias = Callable[[int, str, int | None, int | None], None]
 """Told of each instance that another one starts, before its first step: number, name, and of a child its parent's
@@ -137,6 +138,8 @@ class Relations:
         Where it counts and notes.
     mail
         Letters, and who is found by which key, unless the stage knows.
+    ask_history
+        Asks histories for traces.
 
     Attributes
     ----------
@@ -154,6 +157,7 @@ class Relations:
         replication: int,
         summary: RunSummary,
         mail: Mail | None,
+        ask_history: AskHistory,
     ) -> None:
         self._stage: Stage = weakref.proxy(stage)
         self._scenario = scenario
@@ -168,7 +172,8 @@ class Relations:
         self._last_came, self._n_came = 0, 0
         self.afterwards: deque[_Comes | _Child | _Sent] = deque()
         self.n_sent = 0
-        self.streams: list[ArrivalStream] = streams_of(scenario, members, quick.mix_key(scenario.seed, replication, 0))
+        run_key = quick.mix_key(scenario.seed, replication, 0)
+        self.streams: list[ArrivalStream] = streams_of(scenario, members, run_key, ask_history)
 
     def state(self) -> tuple[object, ...]:
         """All that it remembers between two happenings, its summary too; see `restore`."""

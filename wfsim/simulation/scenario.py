@@ -523,15 +523,22 @@ def load_scenario(path: str | Path) -> Scenario:
 
 
 def _with_trace(part: dict[str, Any], file: Path, line_of: LineOf, *where: str) -> dict[str, Any]:
-    """A part of a scenario file whose arrivals may come from a trace: one that lies in the folder of the file."""
+    """A part of a scenario file whose arrivals may come from a trace: what it names lies in the folder of the file."""
     arrivals = part.get("arrivals")
     if not (isinstance(arrivals, dict) and "trace" in arrivals):
         return part
-    trace = file.parent / str(arrivals["trace"])
+    given = arrivals["trace"]
+    asks = isinstance(given, dict)
+    path = given.get("history") if asks else given
+    if not isinstance(path, str) or (asks and not path):
+        return part
+    trace = file.parent / path
     if not is_below(trace, file.parent):
-        line = line_of((*where, "arrivals", "trace"))
+        line = line_of((*where, "arrivals", "trace", *(["history"] if asks else [])))
+        what, example = ("history", "{'history': path, 'query': sql}") if asks else ("trace", "path")
         raise ScenarioError(
-            f"{file}:{line}: the trace {str(arrivals['trace'])!r} lies outside the folder of this file. "
-            "Put it there, or below, or read the scenario and give it: scenario.changed(arrivals={'trace': path})."
+            f"{file}:{line}: the {what} {path!r} lies outside the folder of this file. Put it there, or below, "
+            f"or read the scenario and give it: scenario.changed(arrivals={{'trace': {example}}})."
         )
-    return {**part, "arrivals": {**arrivals, "trace": str(trace)}}
+    found = {**given, "history": str(trace)} if asks else str(trace)
+    return {**part, "arrivals": {**arrivals, "trace": found}}

@@ -80,7 +80,7 @@ def _surroundings(written: Mapping[str, Any]) -> list[str]:
 
 def _flow(value: Any) -> str:
     """A value in the words of a file, in one line, cut if it is very long."""
-    text = _words(value)
+    text = " ".join(_words(value).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

@@ -1,4 +1,4 @@
-"""Traces: files that say when instances came, and with which inputs."""
+"""Traces: when instances came, and with which inputs, as a file says it or a history that is asked."""
 
 from __future__ import annotations
 
@@ -7,21 +7,40 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wfsim.errors import DefinitionError, ScenarioError, listed
 from wfsim.files import read_file
 from wfsim.model.duration import Duration
 from wfsim.model.values import ValueType, brief, check_value
 
+if TYPE_CHECKING:
+    from .arrivals import TraceQuery
+
 LARGEST_TRACE = 1_000_000_000
 """Bytes of a trace that are read."""
 
+AskHistory: TypeAlias = Callable[[str, str], Iterable[Mapping[str, Any]]]
+"""Asks the history at a path a question in SQL: rows in order of their column `time`, in seconds.
+
+Raises `ScenarioError` if it gives no such answer.
+"""
 Row: TypeAlias = tuple[int, Mapping[str, Any]]
 """Its number, as people count it, and its cells by the names of their columns."""
 
 
-def read_trace(trace: str) -> list[tuple[int, dict[str, Any]]]:
+def ask_nobody(path: str, query: str) -> Iterable[Mapping[str, Any]]:
+    """Stands for who asks histories, where a calendar runs without one.
+
+    Raises
+    ------
+    ScenarioError
+        In any case.
+    """
+    raise ScenarioError(f"{path}: no history can be asked here. Simulate with wf.simulate, or give a file as trace.")
+
+
+def read_trace(trace: str | TraceQuery, ask_history: AskHistory) -> list[tuple[int, dict[str, Any]]]:
     """Arrival times (microseconds, ascending) and inputs of a trace; those of a CSV file are texts.
 
     Raises
@@ -29,6 +48,9 @@ def read_trace(trace: str) -> list[tuple[int, dict[str, Any]]]:
     ScenarioError
         With the row, if it cannot be read, has no column `time`, no row, a row without time, or times that go back.
     """
+    if not isinstance(trace, str):
+        answer = enumerate(ask_history(trace.history, trace.query), 1)
+        return _checked(f"{trace.history}: the answer to the trace's query", answer, _rounded)
     try:
         raw = read_file(trace, LARGEST_TRACE)
     except OSError as error:
@@ -69,6 +91,11 @@ def _written(text: str) -> Duration:
         return Duration.of(float(text))
     except ValueError:
         raise ValueError(f"the time {brief(text)} is not a number of seconds.") from None
+
+
+def _rounded(time: Any) -> Duration:
+    """The time of an answer: what is computed need not come out at whole microseconds."""
+    return Duration.of(round(time, 6) if isinstance(time, float) else time)
 
 
 def _need_columns(path: str, names: Iterable[str]) -> None:

@@ -52,6 +52,7 @@ from wfsim.simulation.mail import Mail
 from wfsim.simulation.plans import Member, members_of
 from wfsim.simulation.relations import Birth, Relations
 from wfsim.simulation.scenario import Scenario
+from wfsim.simulation.traces import AskHistory, ask_nobody
 
 CHUNK = 262_144
 """Records that are handed on at once."""
@@ -122,6 +123,8 @@ class CompiledSimulation:
         Takes what is logged, some `chunk` records at once.
     birth
         Called for each instance that others start, before its first step.
+    ask_history
+        Asks a history for arrivals, where a trace is a question to one.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class CompiledSimulation:
         sink: Sink,
         birth: Birth | None = None,
         progress: engine.Progress | None = None,
+        ask_history: AskHistory = ask_nobody,
         chunk: int = CHUNK,
     ) -> None:
         self.sink = sink
@@ -146,7 +150,7 @@ class CompiledSimulation:
         host = Host(self.members, self.summary, birth)
         tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
         mail = Mail(self.members) if tables.writes else None
-        self.relations = Relations(host, self.members, scenario, replication, self.summary, mail)
+        self.relations = Relations(host, self.members, scenario, replication, self.summary, mail, ask_history)
         most_kin = relations.MOST_DEPTH, relations.MOST_RELATIVES
         known = tables.known(self.relations.streams, engine.MOST_STEPS, most_kin)
         self._uniques = tables.uniques
