@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import signal
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -229,6 +230,9 @@ def compare_if_it_fits(workflow: Workflow, scenario: Scenario, known: Catalogue 
                 compiled(workflow, scenario, known)
             return
         assert compiled(workflow, scenario, known) == expected
+        with tempfile.TemporaryDirectory() as folder:
+            # In chunks as small as the promise says, put on disk and gone on with.
+            assert compiled(workflow, scenario, known, chunk=1_000, saved_at=Path(folder) / "run") == expected
 
 
 @pytest.mark.parametrize(
