@@ -39,7 +39,7 @@ from wfsim.semantics.records import Effect, effects_of
 
 from . import quick, sampling
 from .calendar import NEVER, Arrives, Calendar, Does, Happening, Order, Overdue
-from .instances import Case, RunSummary, kept_told, open_told, rejections_told
+from .instances import Case, Crowd, RunSummary, crowded_told, kept_told, open_told, rejections_told
 from .mail import Mail, uses_mail
 from .plans import NEVER_ENDS, SUCCEEDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
@@ -60,6 +60,11 @@ MOST_STEPS = 100_000
 MANY_CASES = 1_000
 """From so many cases on it pays to have compiled what is `quick`."""
 
+MOST_OPEN = 300_000
+"""Instances that may be open at a time."""
+OPEN_BYTES = 16_000
+"""What an order takes, with what surrounds it."""
+
 _CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
 _ENTERS = frozenset({R_TRANSITION, R_STATE_ENTERED})
 _COUNTED = frozenset({R_EVENT_REJECTED, R_MESSAGE_SENT})
@@ -72,6 +77,10 @@ def given_up(case: str, state: str) -> str:
         f"Case {case} took {MOST_STEPS:,} steps and was given up in state {state!r}: "
         "it may never end. Look for a loop, or give a horizon."
     )
+
+
+class _Crowded(Exception):
+    """More instances are open than there can be."""
 
 
 class _Open:
@@ -151,6 +160,7 @@ class Simulation:
         self._calendar = Calendar()
         self._put = self._calendar.put
         self._pools = scenario.workers(replication)
+        self._with_workers = frozenset(scenario.pools)
         self._keeping = {name: pool for name, pool in self._pools.items() if pool.kept is not None}
         members = members_of(program, scenario, self._pools)
         self.root = members[0]
@@ -172,6 +182,20 @@ class Simulation:
         except KeyboardInterrupt:
             summary.complete, summary.interrupted = False, True
             summary.notes.append(INTERRUPTED)
+        except _Crowded:
+            summary.complete = False
+            crowds = [
+                Crowd(
+                    name,
+                    pool.most if name in self._with_workers else None,
+                    len(pool.busy),
+                    len(pool.waiting),
+                    pool.n_held,
+                )
+                for name, pool in self._pools.items()
+            ]
+            what = f"more than {MOST_OPEN:,} instances take some {MOST_OPEN * OPEN_BYTES / 1e9:.1f} GB in this engine"
+            summary.notes.append(crowded_told(self.now, what, len(self.cases), crowds))
         summary.notes += rejections_told(self._rejected, self._sent + relations.n_sent, self.root)
         summary.notes += relations.told()
         stuck = not any(self._is_awaited(does, what) for _, _, _, does, what in calendar.left())
@@ -222,6 +246,8 @@ class Simulation:
             instance, output = self._entering
             case = self.cases[entered.number] = _Open(entered.number, entered.case, instance)
             self._after(case, output)
+            if len(self.cases) > MOST_OPEN:
+                raise _Crowded
 
     def _tell(self) -> None:
         if self.progress is not None:

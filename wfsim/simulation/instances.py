@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from wfsim.model.duration import Duration
 
 from .plans import Member
 
@@ -126,6 +128,31 @@ def open_told(cases: Iterable[tuple[str, Member]], root: Member) -> list[str]:
         f"{stuck.total():,} cases are open and nothing is due that could move them: {told}. "
         "The scenario plans no event there, its patience ran out, or the workflow cannot leave."
     ]
+
+
+class Crowd(NamedTuple):
+    """Those who ask for a pool: attempts under way and waiting, its workers (`None`: a rate), those whom cases keep."""
+
+    pool: str
+    workers: int | None
+    busy: int
+    waiting: int
+    held: int
+
+
+def crowded_told(now: int, what: str, n_open: int, crowds: Iterable[Crowd]) -> str:
+    """Why a run was stopped whose instances become ever more, and which pool most of them wait for."""
+    told = f"The run was stopped at {Duration(now).spelled()}: {what}, {n_open:,} cases open."
+    most = max(crowds, key=lambda crowd: crowd.waiting, default=None)
+    if most is not None:
+        if most.workers is None:
+            told += f" By {most.pool} attempts begin more slowly than they are asked for: "
+        else:
+            told += f" Pool {most.pool!r} has {most.busy:,} of {most.workers:,} workers busy and "
+        told += f"{most.waiting:,} attempts waiting."
+        if most.held:
+            told += f" {most.held:,} of the workers are kept by cases that have no work for them."
+    return f"{told} Give more workers, let less arrive, or set a horizon."
 
 
 def kept_told(name: str, most: int, held: int, waiting: int, held_time: int, time: int, stuck: bool) -> list[str]:

@@ -13,6 +13,7 @@ import wfsim as wf
 from wfsim.errors import FunctionError, ScenarioError, WfsimError
 from wfsim.history.replay import replay_all
 from wfsim.history.writer import HistoryWriter
+from wfsim.simulation import engine as engine_in_python
 from wfsim.simulation import relations
 
 DESK = wf.loads("""
@@ -114,6 +115,19 @@ transitions: [{from: a, to: b, condition: "true"}]
         ScenarioError, match="of 2 has come 1,003 times at one moment: its members neither think nor work"
     ):
         wf.simulate(at_once, plan, engine=engine, progress=False)
+
+
+def test_a_queue_that_grows_for_ever_is_stopped_in_python_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_in_python, "MOST_OPEN", 100)
+    plan = desk(arrivals={"every": "1s"}, cases=1_000, pools={"clerks": {"capacity": 2}})
+    with wf.simulate(DESK, plan, engine="python", progress=False) as history:
+        assert not history.complete
+        assert history.notes == [
+            "The run was stopped at 1m41s: more than 100 instances take some 0.0 GB in this engine, 101 cases open. "
+            "Pool 'clerks' has 2 of 2 workers busy and 99 attempts waiting. "
+            "Give more workers, let less arrive, or set a horizon."
+        ]
+        assert replay_all(history)
 
 
 @pytest.mark.parametrize("horizon", [0, "0s"])

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.model.duration import Duration
 from wfsim.semantics import speed
 from wfsim.semantics.addresses import given
 from wfsim.semantics.arrays import to_array
@@ -24,6 +23,7 @@ from wfsim.simulation.compiled.draws import UNIQUES
 from wfsim.simulation.compiled.keys import key_place
 from wfsim.simulation.compiled.tables import REASONS
 from wfsim.simulation.compiled.turns import sharer_place
+from wfsim.simulation.instances import Crowd, crowded_told
 from wfsim.simulation.plans import Member
 from wfsim.simulation.scenario import Scenario
 
@@ -213,23 +213,16 @@ class Memory:
 
     def _stop_crowded(self, what: str) -> None:
         """Stop, since more instances are open than there can be, and say which pool they wait for."""
-        run, state = self.run, self.state
-        n_open, now = int(run.cases["open"].sum()), Duration(int(state["now"]))
-        told = f"The run was stopped at {now.spelled()}: {what}, {n_open:,} cases open."
-        names = list(self.scenario.workers(0))
-        if names:
-            most = int(run.queues["waiting"][: len(names)].argmax())
-            busy, waiting = int(run.queues[most]["busy"]), int(run.queues[most]["waiting"])
-            if names[most] in self.scenario.pools:
-                n_workers = int(self.known.pools["capacity"][most])
-                told += f" Pool {names[most]!r} has {busy:,} of {n_workers:,} workers busy and "
-            else:
-                told += f" By {names[most]} attempts begin more slowly than they are asked for: "
-            told += f"{waiting:,} attempts waiting."
-            held = int(run.queues[most]["held"])
-            if held:
-                told += f" {held:,} of the workers are kept by cases that have no work for them."
-        self.full = f"{told} Give more workers, let less arrive, or set a horizon."
+        run, pools = self.run, self.scenario.pools
+        crowds = [
+            Crowd(
+                name,
+                int(self.known.pools["capacity"][which]) if name in pools else None,
+                *(int(run.queues[which][key]) for key in ("busy", "waiting", "held")),
+            )
+            for which, name in enumerate(self.scenario.workers(0))
+        ]
+        self.full = crowded_told(int(self.state["now"]), what, int(run.cases["open"].sum()), crowds)
 
     def more_rows(self, member: int) -> None:
         """Twice the free rows for what waits in an instance of a workflow; what is in its inbox stays there."""
