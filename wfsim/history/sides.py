@@ -118,6 +118,9 @@ class Told:
             self._columns[name] = arrow.numbers_and_known(self._table[name])
         numbers, known = self._columns[name]
         found = numbers[places]
+        if found.itemsize == 1:
+            # As wide wherever they come from.
+            found = found.astype(np.int16)
         return found if known is None else np.where(known[places], found, found.dtype.type(NONE))
 
     def among(self, *kinds: int) -> Places:

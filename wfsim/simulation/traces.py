@@ -146,7 +146,7 @@ def _parquet(path: str, raw: bytes) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(raw))
+        table = pq.ParquetFile(pa.BufferReader(raw)).read()
     except pa.ArrowException as error:
         raise ScenarioError(f"{path}: not a Parquet file: {error}.") from None
     _need_columns(path, table.column_names)
