@@ -45,7 +45,7 @@ from .crews import Breakdowns, Crew
 from .distributions import Delay, Distribution, Part, Share, Weight, Whole, as_draw, need_weight
 from .dotted import put
 from .pools import UNLIMITED, Bucket, Discipline, WorkerPool
-from .shifts import Shift, capacities, most_at_once
+from .shifts import Day, Shift, capacities, most_at_once
 from .shown import scenario_html, scenario_line
 from .skills import MOST_SKILLS, Skill, WorkerGroup, bits_of, in_order, somebody_has
 from .slas import Sla
@@ -229,6 +229,7 @@ Kept = Annotated[
 class Pool(Part):
     """Workers that serve activities: always as many (`capacity`), also with skills (`workers`), or by `shifts`.
 
+    On `holidays` nobody is there, from midnight to midnight by the clock of the `time_zone`.
     `discipline` says who is served first: who came first or last, the activities' `priority` (high first), the
     earliest deadline, or whose activity has had least for its `weight`, or whose value of the variable `by`.
     `queue_limit` is how many may wait, `renege`
@@ -240,6 +241,7 @@ class Pool(Part):
     workers: Annotated[tuple[WorkerGroup, ...], Field(min_length=1)] | None = None
     shifts: Annotated[tuple[Shift, ...], Field(min_length=1)] | None = None
     time_zone: TimeZone | None = None
+    holidays: Annotated[tuple[Day, ...], Field(max_length=1_000)] = ()
     discipline: Literal["fifo", "lifo", "priority", "deadline", "fair"] = "fifo"
     queue_limit: Annotated[Whole, Field(ge=0, le=1_000_000_000)] | None = None
     renege: Delay | None = None
@@ -258,6 +260,8 @@ class Pool(Part):
             )
         if self.shifts is None and self.time_zone is not None:
             raise ValueError("time_zone goes with shifts: workers who are always there have no clock.")
+        if self.shifts is None and self.holidays:
+            raise ValueError("holidays go with shifts: workers who are always there have no days off.")
         if self.by is not None and self.discipline != "fair":
             raise ValueError(f"by goes with discipline fair, not with {self.discipline}: it says who takes turns.")
         if self.kept is not None and self.breakdowns is not None:
@@ -291,7 +295,9 @@ class Pool(Part):
 
     def capacities(self, begins: datetime, time: int) -> Iterator[tuple[int, int]] | None:
         """How many workers there are at a time in microseconds after `begins`, and when that changes, if it does."""
-        return None if self.shifts is None else capacities(self.shifts, self.time_zone or "UTC", begins, time)
+        if self.shifts is None:
+            return None
+        return capacities(self.shifts, self.time_zone or "UTC", self.holidays, begins, time)
 
     def staffed(self, begins: datetime, key: int) -> WorkerPool:
         """The pool, with nobody in it; `key` selects its random numbers."""

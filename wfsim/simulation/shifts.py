@@ -1,17 +1,18 @@
-"""Shifts: how many workers there are, by the clock of a time zone, week after week."""
+"""Shifts: how many workers there are, by the clock of a time zone, week after week but on holidays."""
 
 from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from wfsim.model.fields import TimeZone
+from wfsim.model.problems import shown
 
 from .distributions import Part, Whole
 
@@ -19,6 +20,7 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK = 7 * 24 * 60
 """Minutes."""
 _MICROSECOND = timedelta(microseconds=1)
+_ONE_DAY = timedelta(days=1)
 _TIME = re.compile(rf"\s*({'|'.join(DAYS)})\s+([01]?\d|2[0-4]):([0-5]\d)\s*")
 
 
@@ -30,6 +32,19 @@ def _time_of_week(value: object) -> object:
 
 
 TimeOfWeek = Annotated[str, BeforeValidator(_time_of_week)]
+
+
+def _day(value: object) -> object:
+    try:
+        found = date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if not isinstance(found, date) or isinstance(found, datetime):
+        raise ValueError(f"{shown(value)} is not a day. Write year, month and day: 2026-12-25.")
+    return found
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 def _minute(time: str) -> int:
@@ -74,13 +89,15 @@ def most_at_once(shifts: Sequence[Shift]) -> int:
     )
 
 
-def capacities(shifts: Sequence[Shift], zone: TimeZone, begins: datetime, time: int) -> Iterator[tuple[int, int]]:
+def capacities(
+    shifts: Sequence[Shift], zone: TimeZone, holidays: Sequence[date], begins: datetime, time: int
+) -> Iterator[tuple[int, int]]:
     """How many workers there are at a time, then when there are how many others, in order; without end.
 
     Times are microseconds after `begins`.
     """
-    total, last = 0, time
-    changes = [_moments(shift, zone, begins, time, opens) for shift in shifts for opens in (True, False)]
+    total, last, free = 0, time, free_days(holidays)
+    changes = [_moments(shift, zone, free, begins, time, opens) for shift in shifts for opens in (True, False)]
     for moment, change in heapq.merge(*changes):
         if moment > last:
             yield last, total
@@ -96,13 +113,28 @@ def moment_at(shown: datetime, zone: ZoneInfo) -> datetime:
     return shown.replace(tzinfo=zone).astimezone(UTC)
 
 
-def _moments(shift: Shift, zone: TimeZone, begins: datetime, time: int, opens: bool) -> Iterator[tuple[int, int]]:
+def free_days(holidays: Iterable[date]) -> list[datetime]:
+    """The midnights with which holidays begin, in order."""
+    return sorted({datetime(day.year, day.month, day.day) for day in holidays})
+
+
+def worked(span: tuple[int, int], monday: datetime, free: Sequence[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """What holidays leave of a shift of the week that begins so, by its clock; they last from midnight to midnight."""
+    begin, end = (monday + timedelta(minutes=minutes) for minutes in span)
+    within = [day for day in free if day < end and day + _ONE_DAY > begin]
+    edges = [begin, *(edge for day in within for edge in (day, day + _ONE_DAY)), end]
+    yield from ((opens, closes) for opens, closes in zip(edges[::2], edges[1::2]) if opens < closes)
+
+
+def _moments(
+    shift: Shift, zone: TimeZone, free: Sequence[datetime], begins: datetime, time: int, opens: bool
+) -> Iterator[tuple[int, int]]:
     """When a shift opens, or closes, and by how many workers there are more then; from the week before a time on."""
     place = ZoneInfo(zone)
     day = (begins + time * _MICROSECOND).astimezone(place).date()
     monday = datetime(day.year, day.month, day.day) - timedelta(days=day.weekday() + 7)
-    minutes = shift.span[0] if opens else shift.span[1]
     while True:
-        moment = moment_at(monday + timedelta(minutes=minutes), place)
-        yield (moment - begins) // _MICROSECOND, shift.capacity if opens else -shift.capacity
+        for piece in worked(shift.span, monday, free):
+            moment = moment_at(piece[0 if opens else 1], place)
+            yield (moment - begins) // _MICROSECOND, shift.capacity if opens else -shift.capacity
         monday += timedelta(days=7)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import wfsim as wf
 from wfsim.errors import ScenarioError
 from wfsim.history.history import History
 from wfsim.history.replay import replay_all
+from wfsim.simulation.shifts import DAYS, WEEK, Shift, capacities
 
 MINUTE = 60_000_000
 DESK = """\
@@ -293,6 +296,54 @@ def test_shifts_go_by_the_clock_of_their_time_zone(engine: Any) -> None:
     assert hours(history) == [8, 32, 55, 79]
 
 
+def test_on_holidays_nobody_is_there(engine: Any) -> None:
+    pool = {"shifts": by_day("Thu", "Fri"), "holidays": ["2026-01-01", "2026-01-09"]}
+    at = ["0s", "40h", f"{8 * 24}h"]
+    assert hours(served(engine, pool, at, duration="1h")) == [24 + 9, 7 * 24 + 9, 14 * 24 + 9]
+
+
+def test_of_a_shift_over_midnight_a_holiday_takes_its_own_part(engine: Any) -> None:
+    pool = {"shifts": [{"from": "Thu 22:00", "until": "Fri 06:00", "capacity": 1}], "holidays": ["2026-01-02"]}
+    history = served(engine, pool, ["0s", "23h30m", "24h15m"], duration="1h")
+    # Who is at work at midnight finishes.
+    assert hours(history) == [23, 24.5, 7 * 24 + 23]
+
+
+def test_however_long_a_pool_is_closed_it_opens_again(engine: Any) -> None:
+    thursdays = [(date(2026, 1, 1) + timedelta(weeks=k)).isoformat() for k in range(70)]
+    pool = {"shifts": by_day("Thu"), "holidays": thursdays}
+    assert hours(served(engine, pool, ["0s", "8000h"], duration="1h")) == [70 * 7 * 24 + 9, 70 * 7 * 24 + 10]
+
+
+def test_how_many_there_are_is_what_shifts_and_holidays_say_minute_by_minute() -> None:
+    rng = random.Random(5)
+    begins = datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(20):
+        spans = [(begin := rng.randrange(WEEK), begin + rng.randrange(1, WEEK)) for _ in range(4)]
+        shifts = [
+            Shift.model_validate({"from": clock(begin), "until": clock(end), "capacity": 2**k})
+            for k, (begin, end) in enumerate(spans)
+        ]
+        holidays = [(begins + timedelta(days=rng.randrange(21))).date() for _ in range(6)]
+        changes = capacities(shifts, "UTC", holidays, begins, 0)
+        time, capacity = next(changes)
+        later = next(changes)
+        for minute in range(21 * 24 * 60):
+            moment = begins + timedelta(minutes=minute)
+            of_week = moment.weekday() * 24 * 60 + moment.hour * 60 + moment.minute
+            expected = sum(2**k for k, (begin, end) in enumerate(spans) if (of_week - begin) % WEEK < end - begin)
+            while later[0] <= minute * 60_000_000:
+                (time, capacity), later = later, next(changes)
+            assert capacity == (0 if moment.date() in holidays else expected), moment
+        assert time > 0
+
+
+def clock(minute: int) -> str:
+    """A minute of the week, as shifts say it."""
+    day, rest = divmod(minute % WEEK, 24 * 60)
+    return f"{DAYS[day]} {rest // 60:02}:{rest % 60:02}"
+
+
 def test_with_one_worker_less_an_earlier_opening_is_in_time(engine: Any) -> None:
     # Three are at work when only one shift of one opens, at 9; two of them go before that.
     pool = {
@@ -330,6 +381,11 @@ def test_shifts_are_known_for_as_long_as_a_run_takes(engine: Any) -> None:
         ("{discipline: fifo}", "a pool has either capacity"),
         ("{capacity: 1, shifts: [{from: Mon 08:00, until: Mon 09:00, capacity: 1}]}", "a pool has either capacity"),
         ("{capacity: 1, time_zone: Europe/Berlin}", "time_zone goes with shifts"),
+        ("{capacity: 1, holidays: ['2026-12-25']}", "holidays go with shifts"),
+        (
+            "{holidays: ['2026-13-25'], shifts: [{from: Mon 08:00, until: Mon 09:00, capacity: 1}]}",
+            "'2026-13-25' is not a day. Write year, month and day: 2026-12-25",
+        ),
         ("{shifts: []}", "expected at least 1 entry"),
         ("{shifts: [{from: Mon 08:00, until: Mon 08:00, capacity: 1}]}", "from Mon 08:00 until Mon 08:00 never opens"),
         ("{shifts: [{from: Mo 08:00, until: Mon 08:00, capacity: 1}]}", "'Mo 08:00' is not a time of the week"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -260,9 +259,12 @@ class Memory:
             changes = pool.capacities(self.scenario.begins, begin)
             if changes is not None:
                 queue["next_change"] = len(rows)
-                rows += (
-                    (time, capacity, 0) for time, capacity in takewhile(lambda row: row[0] < begin + YEAR, changes)
-                )
+                # Of who works once a week each holiday may take a week away.
+                end = begin + YEAR + len(pool.holidays) * YEAR // 52
+                for time, capacity in changes:
+                    if time >= end:
+                        break
+                    rows.append((time, capacity, 0))
                 queue["end_change"] = len(rows)
         # Who waits finds in two weeks all the times of a week.
         self.state["shifts_until"] = begin + YEAR - 2 * YEAR // 52
