@@ -26,7 +26,7 @@ LONGEST = 0.5
 MOST_COMMITS = 12
 """The most transactions of a process that kills itself right after the last of them."""
 
-PATIENCE = 30_000
+PATIENCE = 6_000
 """Hundredths of a second in which all must be done once nobody is killed any more."""
 
 SENDERS = WORKERS = 2
