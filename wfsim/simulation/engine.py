@@ -1,15 +1,15 @@
 """The calendar around `step`: arrivals, events, workers and timers of many instances, in simulated time.
 
 Every random number is a draw at its own place (M11.3): arrivals at (run, number), inputs at (case, name of the input),
-events at (case, activation, count), durations, failures and patience at (case, activity serial, attempt), breakdowns
-and repairs at (pool, worker, number of the spell). So neither the order of execution nor the number of cases changes
-what one case draws.
+events at (case, state, how many-th entry, count), durations, failures and patience at (case, state or activity, how
+many-th time, attempt; `spots`), breakdowns and repairs at (pool, worker, number of the spell). So neither the order of
+execution nor the number of cases changes what one case draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
@@ -18,6 +18,8 @@ from wfsim.semantics.codes import (
     CLOSED,
     COMPLETED,
     GROUNDED,
+    R_ACTIVITY_SCHEDULED,
+    R_CHILD_STARTED,
     R_EVENT_REJECTED,
     R_MESSAGE_SENT,
     R_STATE_ENTERED,
@@ -45,6 +47,7 @@ from .plans import NEVER_ENDS, SUCCEEDS, Member, Place, Work, members_of
 from .pools import BROKEN, FULL, RENEGED, Asked, Request, WorkerPool
 from .relations import FIRST_CHILD, Birth, Entered, Relations
 from .scenario import Scenario
+from .spots import Course, Spot
 from .traces import AskHistory, ask_nobody
 
 Sink: TypeAlias = Callable[[int, Instance, Output], None]
@@ -68,6 +71,7 @@ OPEN_BYTES = 16_000
 _CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
 _ENTERS = frozenset({R_TRANSITION, R_STATE_ENTERED})
 _COUNTED = frozenset({R_EVENT_REJECTED, R_MESSAGE_SENT})
+_DRAWS = frozenset({R_ACTIVITY_SCHEDULED, R_CHILD_STARTED})
 _TOLD_OTHERS = frozenset({START_CHILD, STOP_CHILD, SEND_MESSAGE, CLOSED})
 
 
@@ -83,17 +87,27 @@ class _Crowded(Exception):
     """More instances are open than there can be."""
 
 
+class _Job(NamedTuple):
+    """What an attempt does, and where is drawn for it: with which key, and how many-th it is."""
+
+    work: Work
+    key: int
+    number: int
+
+
 class _Open:
     """An open instance, and what the surroundings plan for it.
 
     Attributes
     ----------
+    keys
+        By name, with what is drawn for it.
     unfinished
         By region: the activation of a stay whose planned event has been delivered, and may have left it open, and how
         many planned events have come to it so far.
     """
 
-    __slots__ = ("case", "instance", "key", "member", "number", "slots", "steps", "unfinished")
+    __slots__ = ("case", "course", "instance", "luck", "member", "number", "slots", "steps", "unfinished")
 
     def __init__(self, number: int, case: Case, instance: Instance) -> None:
         self.number = number
@@ -101,7 +115,8 @@ class _Open:
         self.instance = instance
         self.member: Member = case.member
         self.slots = case.member.slots
-        self.key = case.key
+        self.luck = case.luck
+        self.course = Course(case.member.names)
         self.steps = 0
         self.unfinished: dict[int, tuple[int, int]] = {}
 
@@ -114,6 +129,11 @@ class _Open:
         """The state, a row of the program, in which a stay in a region goes on; `None` when it is over."""
         cell = self.instance.m[self.slots[region]]
         return cell.state if cell.phase == ACTIVE and cell.activation == activation else None
+
+    def spot_in(self, region: int, state: int) -> tuple[int, int]:
+        """With which key is drawn for what comes to a region's stay, in a state with a name, and how many-th it is."""
+        names = self.member.names
+        return self.luck ^ names.keys[names.states[state]], self.course.nth[region]
 
 
 class Simulation:
@@ -169,7 +189,7 @@ class Simulation:
         self._has_mail = mail is not None
         self._entering: tuple[Instance, Output] | None = None
         self._named: tuple[Output, list[Effect]] | None = None
-        self._running: dict[Request, Work] = {}
+        self._running: dict[Request, _Job] = {}
         self._sent = 0
         self._rejected: dict[tuple[Member, int, int], int] = {}
 
@@ -305,16 +325,22 @@ class Simulation:
         summary.end_time = self.now
         summary.n_steps += 1
         summary.n_records += len(output.records)
-        entered = []
+        entered, drawn, course = [], [], case.course
         for record in output.records:
-            if record.kind in _ENTERS:
-                entered.append(record)
-            elif record.kind in _COUNTED:
+            kind = record.kind
+            if kind in _ENTERS:
+                state = record.state if kind == R_STATE_ENTERED else record.to_state
+                if state >= 0:
+                    entered.append(record)
+                    course.enter(record.region, state)
+            elif kind in _DRAWS:
+                drawn.append(course.spot(case.instance, record))
+            elif kind in _COUNTED:
                 self._count(case, record)
         self.sink(case.number, case.instance, output)
         if self._keeping:
             self._settle(case)
-        self._carry_out(case, output)
+        self._carry_out(case, output, iter(drawn))
         if self._has_mail:
             self._relations.turn_back(case.case, output)
         if case.instance.me.status >= COMPLETED:
@@ -323,8 +349,7 @@ class Simulation:
             self._give_up(case)
         else:
             for record in entered:
-                if record.kind == R_STATE_ENTERED or record.to_state >= 0:
-                    self._plan_event(case, record.region, record.activation, 0)
+                self._plan_event(case, record.region, record.activation, 0)
             if case.unfinished:
                 self._resume_plans(case)
 
@@ -336,7 +361,8 @@ class Simulation:
         elif record.source == T_SELF:
             self._sent += 1
 
-    def _carry_out(self, case: _Open, output: Output) -> None:
+    def _carry_out(self, case: _Open, output: Output, drawn: Iterator[Spot]) -> None:
+        """What starts has its spot in `drawn`, in order."""
         number, member, put = case.number, case.member, self._put
         for k, effect in enumerate(output.effects):
             kind = effect.kind
@@ -345,13 +371,22 @@ class Simulation:
                 due = effect.due if self._noticed is None else self._noticed(effect.due)
                 put(due, order, Simulation._fire, (number, effect.timer, effect.id))
             elif kind == START_ATTEMPT:
-                self._request(case, member.works[effect.activity], (number, effect.activity_id, effect.attempt))
+                name, nth = next(drawn)
+                job = _Job(member.works[effect.activity], case.luck ^ member.names.keys[name], nth)
+                self._request(case, job, (number, effect.activity_id, effect.attempt))
             elif kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt), case)
             elif kind in _TOLD_OTHERS and (kind != CLOSED or case.case.parent):
                 if self._named is None or self._named[0] is not output:
                     self._named = output, effects_of(case.instance, output)
-                self._relations.carry_out(number, case.case, effect, self._named[1][k])
+                named = self._named[1][k]
+                if kind == START_CHILD:
+                    self._relations.start_child(number, case.case, effect, named, next(drawn))
+                elif kind == SEND_MESSAGE:
+                    region = output.records[effect.seq - output.records[0].seq].region
+                    self._relations.send(case.case, named, region)
+                else:
+                    self._relations.carry_out(case.case, effect, named)
 
     def _close(self, case: _Open) -> None:
         del self.cases[case.number]
@@ -376,9 +411,10 @@ class Simulation:
         """Draw which event comes next to a stay in a state, after so many, and when."""
         state = case.state_of(region, activation)
         plans = None if state is None else case.member.events.get(state)
-        if plans is None or n_events >= case.member.patience:
+        if state is None or plans is None or n_events >= case.member.patience:
             return
-        which, delay = plans.draw(case.key, activation, n_events)
+        key, nth = case.spot_in(region, state)
+        which, delay = plans.draw(key, nth, n_events)
         when = self.now + sampling.whole(delay)
         self._put(when, _EVENT, Simulation._deliver, (case.number, region, activation, n_events, which))
 
@@ -392,7 +428,8 @@ class Simulation:
         plans, instance = case.member.events[state], case.instance
         payload = {}
         if plans.payloads[which]:
-            place = Place(case.key, draws.PAYLOAD, activation, n_events)
+            key, nth = case.spot_in(region, state)
+            place = Place(key, draws.PAYLOAD, nth, n_events)
             payload = {name: plan.get(instance, place) for name, plan in plans.payloads[which].items()}
         case.unfinished[region] = activation, n_events + 1
         self._sent += 1
@@ -411,9 +448,9 @@ class Simulation:
 
     # --- workers ---------------------------------------------------------------------------------
 
-    def _request(self, case: _Open, work: Work, request: Request) -> None:
-        self._running[request] = work
-        pool = work.pool
+    def _request(self, case: _Open, job: _Job, request: Request) -> None:
+        self._running[request] = job
+        work, pool = job.work, job.work.pool
         asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
             self._put(self.now, _RESULT, Simulation._start_attempt, request)
@@ -421,25 +458,25 @@ class Simulation:
             self._put(self.now, _RESULT, Simulation._end_attempt, (request, work.error_types.index(FULL)))
         elif pool is not None:
             if pool.patience is not None:
-                _, serial, attempt = request
-                patience = pool.patience.sample(quick.draw(case.key, draws.PATIENCE, serial, attempt))
+                patience = pool.patience.sample(quick.draw(job.key, draws.PATIENCE, job.number, request[2]))
                 when = self.now + sampling.whole(patience)
                 self._put(when, _RESULT, Simulation._give_up_waiting, request)
             self._serve(pool, None)
 
     def _waits(self, request: Request) -> bool:
-        work = self._running.get(request)
-        return work is not None and work.pool is not None and request in work.pool.waiting
+        job = self._running.get(request)
+        return job is not None and job.work.pool is not None and request in job.work.pool.waiting
 
     def _let_go(self, request: Request, case: _Open | None = None) -> None:
         """An attempt is over: its worker, if any, takes the next, unless its case is one that keeps him."""
-        work = self._running.pop(request, None)
-        if work is None or work.pool is None:
+        job = self._running.pop(request, None)
+        pool = None if job is None else job.work.pool
+        if job is None or pool is None:
             return
-        keep = case is not None and self._stays_with(work.pool_name, work.pool, case)
-        self._serve(work.pool, work.pool.give_back(self.now, request, keep))
+        keep = case is not None and self._stays_with(job.work.pool_name, pool, case)
+        self._serve(pool, pool.give_back(self.now, request, keep))
         if keep:
-            self._hand_over(work.pool, request[0])
+            self._hand_over(pool, request[0])
 
     # --- workers who are kept --------------------------------------------------------------------
 
@@ -483,15 +520,16 @@ class Simulation:
 
     def _start_attempt(self, request: Request) -> None:
         """A worker takes an attempt."""
-        work = self._running.get(request)
-        if work is None:
+        job = self._running.get(request)
+        if job is None:
             return
         number, serial, attempt = request
         case = self.cases[number]
         self._after(case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        way, after = work.fate(self.now, case.key, serial, attempt)
+        work = job.work
+        way, after = work.fate(self.now, job.key, job.number, attempt)
         if way != NEVER_ENDS:
             pool, work_time = work.pool, sampling.whole(after)
             time = self.now + work_time
@@ -503,14 +541,15 @@ class Simulation:
     def _give_up_waiting(self, request: Request) -> None:
         """An attempt has waited for too long, if it still waits."""
         if self._waits(request):
-            self._end_attempt((request, self._running[request].error_types.index(RENEGED)))
+            self._end_attempt((request, self._running[request].work.error_types.index(RENEGED)))
 
     def _end_attempt(self, what: tuple[Request, int]) -> None:
         """A worker reports, or a pool does: success, or which way of failing it was."""
         request, way = what
-        work = self._running.pop(request, None)
-        if work is None:
+        job = self._running.pop(request, None)
+        if job is None:
             return
+        work = job.work
         number, serial, attempt = request
         case = self.cases[number]
         if work.pool is not None:
@@ -522,21 +561,21 @@ class Simulation:
             asked = work.retry_after[way] if way < len(work.retry_after) else None
             self._after(case, case.instance.activity_failed(self.now, serial, attempt, error, retry_after=asked))
             return
-        again = work.again_after(case.key, serial, attempt)
+        again = work.again_after(job.key, job.number, attempt)
         if again is not None:
-            self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed_again, (request, work))
-        self._succeed(case, request, work)
+            self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed_again, (request, job))
+        self._succeed(case, request, job)
 
-    def _succeed_again(self, what: tuple[Request, Work]) -> None:
+    def _succeed_again(self, what: tuple[Request, _Job]) -> None:
         """An attempt that has succeeded, and was carried out twice, reports a second time."""
-        request, work = what
+        request, job = what
         case = self.cases.get(request[0])
         if case is not None:
-            self._succeed(case, request, work)
+            self._succeed(case, request, job)
 
-    def _succeed(self, case: _Open, request: Request, work: Work) -> None:
+    def _succeed(self, case: _Open, request: Request, job: _Job) -> None:
         _, serial, attempt = request
         result = None
-        if work.result is not None:
-            result = work.result.get(case.instance, Place(case.key, draws.RESULT, serial, attempt))
+        if job.work.result is not None:
+            result = job.work.result.get(case.instance, Place(job.key, draws.RESULT, job.number, attempt))
         self._after(case, case.instance.activity_succeeded(self.now, serial, attempt, result))

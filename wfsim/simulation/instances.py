@@ -60,31 +60,50 @@ class Case:
     name
         The arrival's number; of a child `<parent>/<activation>`, of what a message starts the message's id.
     key
-        Selects its random numbers.
+        Its random key, which its `started` record has.
+    luck
+        Selects what its surroundings draw for it. Of what comes from outside it is the key; of what others start it
+        follows from theirs and from names (M11.3), where keys follow from numbers.
     origin
         The instance that started it.
     parent, activation
         Of a child: its parent's number, and which of its activations started it.
     """
 
-    __slots__ = ("activation", "children", "depth", "is_open", "key", "member", "name", "parent", "relatives")
+    __slots__ = (
+        "activation",
+        "children",
+        "depth",
+        "is_open",
+        "key",
+        "luck",
+        "member",
+        "name",
+        "parent",
+        "relatives",
+        "started_by_message",
+    )
 
     def __init__(
         self,
         member: Member,
         name: str,
         key: int,
+        luck: int,
         origin: Case | None = None,
         parent: int = 0,
         activation: int = 0,
     ) -> None:
         self.member = member
         self.key = key
+        self.luck = luck
         self.name = name
         self.is_open = True
         self.parent = parent
         self.activation = activation
         self.children: dict[int, int] = {}
+        # How often by name of the message.
+        self.started_by_message: dict[str, int] = {}
         self.depth: int = 0 if origin is None else origin.depth + 1
         # How many instances the first of the family has set going, in one list that they all share.
         self.relatives: list[int] = [0] if origin is None else origin.relatives

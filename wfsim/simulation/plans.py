@@ -26,6 +26,7 @@ from . import quick, sampling
 from .distributions import Draw, as_draw, made_unique
 from .pools import BROKEN, FAIR_STEP, FULL, NEVER_DUE, RENEGED, Wanted, WorkerPool
 from .scenario import ActivityPlan, EventPlan, Race, Scenario, WorkflowPlan, own_pool
+from .spots import Names
 
 
 class Place(NamedTuple):
@@ -141,19 +142,19 @@ class EventDraws:
         self.delays = [plan.delay.sampler() for plan in self.plans]
         self.payloads = [{name: ValuePlan(v, name) for name, v in plan.payload.items()} for plan in self.plans]
 
-    def draw(self, key: int, activation: int, n_events: int) -> tuple[int, float]:
-        """Which event comes next to a stay, and after how many microseconds."""
+    def draw(self, key: int, nth: int, n_events: int) -> tuple[int, float]:
+        """Which event comes next to the `nth` stay, and after how many microseconds."""
         if self.name_keys:
             delays = [
-                delay.sample(quick.draw(key ^ name_key, draws.EVENT_DELAY, activation, n_events))
+                delay.sample(quick.draw(key ^ name_key, draws.EVENT_DELAY, nth, n_events))
                 for delay, name_key in zip(self.delays, self.name_keys)
             ]
             which = min(range(len(delays)), key=delays.__getitem__)
             return which, delays[which]
         which = 0
         if len(self.plans) > 1:
-            which = sampling.pick(self.edges, quick.draw(key, draws.EVENT_CHOICE, activation, n_events))
-        return which, self.delays[which].sample(quick.draw(key, draws.EVENT_DELAY, activation, n_events))
+            which = sampling.pick(self.edges, quick.draw(key, draws.EVENT_CHOICE, nth, n_events))
+        return which, self.delays[which].sample(quick.draw(key, draws.EVENT_DELAY, nth, n_events))
 
 
 SUCCEEDS, NEVER_ENDS = -1, -2
@@ -208,37 +209,37 @@ class Work:
         sharer: Hashable = self if by is None else (id(instance.program), instance.variables[by])
         return Wanted(self.needs, self.plan.priority, due, sharer, self.step)
 
-    def again_after(self, key: int, serial: int, attempt: int) -> float | None:
+    def again_after(self, key: int, number: int, attempt: int) -> float | None:
         """How long after its success an attempt that is carried out twice succeeds again; `None` if it is not."""
-        if self.twice > 0.0 and quick.draw(key, draws.TWICE, serial, attempt) < self.twice:
-            return self.duration.sample(quick.draw(key, draws.SECOND_DURATION, serial, attempt))
+        if self.twice > 0.0 and quick.draw(key, draws.TWICE, number, attempt) < self.twice:
+            return self.duration.sample(quick.draw(key, draws.SECOND_DURATION, number, attempt))
         return None
 
-    def fate(self, now: int, key: int, serial: int, attempt: int) -> tuple[int, float]:
+    def fate(self, now: int, key: int, number: int, attempt: int) -> tuple[int, float]:
         """How an attempt ends that begins its work now, and after how many microseconds.
 
         That is which way of failing, `SUCCEEDS` or `NEVER_ENDS`.
         """
-        if self.outages and (fate := self._in_outage(now, key, serial, attempt)) is not None:
+        if self.outages and (fate := self._in_outage(now, key, number, attempt)) is not None:
             return fate
-        after = self.duration.sample(quick.draw(key, draws.DURATION, serial, attempt))
+        after = self.duration.sample(quick.draw(key, draws.DURATION, number, attempt))
         for slow in self.slow:
             if slow.holds(now):
                 after *= slow.factor
                 break
         way = SUCCEEDS
         if self.edges[-1] > 0.0:
-            way = bisect_right(self.edges, quick.draw(key, draws.ATTEMPT_FAILURE, serial, attempt))
+            way = bisect_right(self.edges, quick.draw(key, draws.ATTEMPT_FAILURE, number, attempt))
             # The last edge is that of those that never report, and beyond it are those that succeed.
             way = (NEVER_ENDS, SUCCEEDS)[way - self.n_ways] if way >= self.n_ways else way
         return way, after
 
-    def _in_outage(self, now: int, key: int, serial: int, attempt: int) -> tuple[int, float] | None:
+    def _in_outage(self, now: int, key: int, number: int, attempt: int) -> tuple[int, float] | None:
         for which, outage in enumerate(self.outages):
             if outage.holds(now):
                 if outage.hangs:
                     return NEVER_ENDS, 0.0
-                drawn = quick.draw(key, draws.FAULT_TIME, serial, attempt)
+                drawn = quick.draw(key, draws.FAULT_TIME, number, attempt)
                 return self.first_outage + which, self.fails_after[which].sample(drawn)
         return None
 
@@ -266,6 +267,8 @@ class Member:
         By region: which row of an instance remembers it.
     events, works
         By row of the state and of the activity.
+    names
+        Under which is drawn for what its instances do.
     keeps
         By pool whose workers stay with a case in some states: where they do, as pairs of region and state.
     children
@@ -287,6 +290,7 @@ class Member:
         self.whole_timer = program.head.first_timer
         self.slots = {row: program.rows[row].slot for row in program.region_rows.values()}
         self.events = {program.state_rows[state]: EventDraws(plans) for state, plans in plan.events.items() if plans}
+        self.names = Names(program, self.events)
         self.works: dict[int, Work] = {}
         for name, row in program.activity_rows.items():
             activity = plan.activities.get(name, ActivityPlan())

@@ -3,7 +3,8 @@
 The calendar in Python asks it, and the compiled one for arrivals that follow no law and where workflows send; what it
 does of itself is a twin of this (`compiled.families`). It decides who starts and who is told; the calendar, its
 `Stage`, has the time and the instances, and lets things happen. Children are instances of their own, whose random key
-is a function of their parent's and of the activation that started them (M4.4).
+is a function of their parent's and of the activation that started them (M4.4). What their surroundings draw follows
+from what they draw for the parent, from the state that runs the child and from how often it was entered (`spots`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from wfsim.errors import ScenarioError, StartRefused
-from wfsim.semantics.codes import SEND_MESSAGE, START_CHILD, STOP_CHILD
+from wfsim.semantics.codes import STOP_CHILD
 
 from . import quick
 from .arriving import Arrival, ArrivalStream, streams_of
@@ -31,6 +32,8 @@ from .calendar import (
 from .instances import Case, RunSummary
 from .mail import Mail, letter_of
 from .plans import Member
+from .sampling import name_key
+from .spots import Spot
 
 if TYPE_CHECKING:
     from wfsim.semantics.instance import Instance
@@ -109,6 +112,7 @@ class _Child(NamedTuple):
 class _Sent(NamedTuple):
     sender: Case
     letter: Letter
+    region: int
 
 
 def refused_inputs(refusal: StartRefused, inputs: Mapping[str, Any]) -> ScenarioError:
@@ -258,7 +262,7 @@ class Relations:
         number, member = arrival.number, stream.member
         key = quick.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
         name = f"{stream.called}-{number}" if stream.called else str(number)
-        case = Case(member, name, key)
+        case = Case(member, name, key, key)
         inputs = {**stream.given(number, key), **arrival.inputs}
         try:
             taken = self._taken(member.program, inputs)
@@ -304,16 +308,31 @@ class Relations:
 
     # --- what follows a step ----------------------------------------------------------------------
 
-    def carry_out(self, number: int, case: Case, row: EffectRow, effect: Effect) -> None:
-        """An effect that concerns others, of a step of this instance."""
-        if row.kind == START_CHILD:
-            self._conceive(number, case, case.member.children[row.activity], effect)
-        elif row.kind == STOP_CHILD:
+    def start_child(self, parent: int, case: Case, row: EffectRow, effect: Effect, spot: Spot) -> None:
+        """M4.4: a child gets its number at once; it starts when the step's effects have been carried out.
+
+        `parent` is the number of the instance, `spot` where is drawn for the child.
+        """
+        activation, (which, nth) = effect.activity_id, spot
+        name, key = f"{case.name}/{activation}", quick.mix_key(case.key, 0, activation)
+        luck = quick.mix_key(case.luck ^ case.member.names.keys[which], 0, nth)
+        child = Case(case.member.children[row.activity], name, key, luck, case, parent, activation)
+        number = case.children[activation] = self._new_number(child)
+        if self._too_many(child):
+            self._tell_parent(child, "failed", None, {})
+        else:
+            self.afterwards.append(_Child(number, child, case.name, effect.input))
+
+    def send(self, case: Case, effect: Effect, region: int) -> None:
+        """A message of an instance, which it sends in a region."""
+        self.afterwards.append(_Sent(case, letter_of(case, effect), region))
+
+    def carry_out(self, case: Case, row: EffectRow, effect: Effect) -> None:
+        """What else concerns others of a step of this instance: a child is to stop, or it is one and has closed."""
+        if row.kind == STOP_CHILD:
             child = case.children.get(effect.activity_id)
             if child is not None:
                 self._soon(Order.CONTROL, Stops(child, effect.reason == "terminate"))
-        elif row.kind == SEND_MESSAGE:
-            self.afterwards.append(_Sent(case, letter_of(case, effect)))
         else:
             self._tell_parent(case, effect.status or "", effect.outcome, effect.output)
 
@@ -342,7 +361,7 @@ class Relations:
         if isinstance(what, _Comes):
             self._expect(what.stream, self.streams[what.stream].take())
             return None
-        return self._begin_child(what) if isinstance(what, _Child) else self._post_letter(what.sender, what.letter)
+        return self._begin_child(what) if isinstance(what, _Child) else self._post_letter(what)
 
     # --- what comes from others ------------------------------------------------------------------
 
@@ -373,17 +392,6 @@ class Relations:
             self._send_back(letter, "expired")
 
     # --- families --------------------------------------------------------------------------------
-
-    def _conceive(self, parent: int, case: Case, member: Member, effect: Effect) -> None:
-        """M4.4: a child gets its number at once; it starts when the step's effects have been carried out."""
-        activation = effect.activity_id
-        name, key = f"{case.name}/{activation}", quick.mix_key(case.key, 0, activation)
-        child = Case(member, name, key, case, parent, activation)
-        number = case.children[activation] = self._new_number(child)
-        if self._too_many(child):
-            self._tell_parent(child, "failed", None, {})
-        else:
-            self.afterwards.append(_Child(number, child, case.name, effect.input))
 
     def _begin_child(self, born: _Child) -> Entered | None:
         child = born.case
@@ -424,11 +432,12 @@ class Relations:
         assert self._mail is not None, "a workflow that sends has mail"
         return self._mail
 
-    def _post_letter(self, sender: Case, letter: Letter) -> Entered | None:
+    def _post_letter(self, sent: _Sent) -> Entered | None:
         """M7.3: what the post office says is done in a later step, at the same time."""
-        handling = self._post.send(letter, self._stage.now, sender.member.program)
+        letter = sent.letter
+        handling = self._post.send(letter, self._stage.now, sent.sender.member.program)
         if handling.what == "start":
-            return self._begin_by(sender, handling)
+            return self._begin_by(sent, handling)
         if handling.what == "deliver":
             self._soon(Order.EVENT, LetterComes(self._post.number(handling.receiver), letter))
         elif handling.what == "keep":
@@ -437,11 +446,14 @@ class Relations:
             self._send_back(letter, handling.reason)
         return None
 
-    def _begin_by(self, sender: Case, handling: Handling) -> Entered | None:
+    def _begin_by(self, sent: _Sent, handling: Handling) -> Entered | None:
         """An instance that a message starts, and gets after what has been kept for it."""
-        letter = handling.letter
+        letter, sender = sent.letter, sent.sender
+        name = f"message\n{letter.event}\n{sender.member.program.name(sent.region)}\n{handling.workflow}"
+        nth = sender.started_by_message[name] = sender.started_by_message.get(name, 0) + 1
+        luck = quick.mix_key(sender.luck ^ name_key(name), 1, nth)
         key = quick.mix_key(sender.key, 1, letter.number)
-        case = Case(self._post.members[handling.workflow], letter.id, key, sender)
+        case = Case(self._post.members[handling.workflow], letter.id, key, luck, sender)
         number = self._new_number(case)
         if self._too_many(case):
             self._send_back(letter, "no more instances are started here")

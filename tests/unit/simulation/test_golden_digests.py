@@ -10,22 +10,22 @@ import wfsim as wf
 
 CASES = 25
 DIGESTS = {
-    "document_request": "f9ef9cc13c5b1aa597a1128cb75e7b7af22a6453fa1a86fdbbcf8b1904685beb",
-    "employee_onboarding": "909d367c77579b61d348db8e64f53b0ce6779469dc788cd3e4429a93c4442da1",
-    "fenced_shard": "86f8f911046bf14f4ab614b8c16f622523d70b1c1f2f5658fd7dd735aa4e6607",
-    "food_delivery": "bce15d9feb6b91f13dd85d92d1b0ec4cc85ab5c81099b6fb1a1108bb8b94f2de",
-    "incident_response": "7bc54a6064cd79d2d152149fa6c37ad44e7c3184b544db6bd8d4eb66b4dd921d",
-    "insurance_claim": "9f8d6a9df640fc840ebfc1a42ca267ef2af7cd10a78995693721611072b7ddc8",
-    "iot_device": "a1af3840f0426b5edae3f23fe9ad3ee748c28f6abb385d5c47757a217d5e9b66",
-    "loan_application": "f288fddd147c7a380170dd3bf1472284b32da5bd9f94ea7a287066630f072a6e",
-    "order_fulfilment": "2b34824a5ccc19a032d6653ebc8d96bcdfb998cb601ce2cd4af407016d2ac475",
-    "order_processing": "94303f5dabcb4006b4bac8edf0673f4cdfc3a176e52bf0cc9e6cfa427bf4022a",
-    "published/order_processing": "23c3883cd07d32ad93bc63a91fe26f316892cb4c331c36fc4c37d3ea74589eeb",
-    "release": "581e37f22f2c469c0f601916f6b66d82d4564cf4aa11a4c6a24c59117b1b751f",
-    "shard": "0c825cc42b8a90969c8869740fbb3060d44468ef4fbfd118231eb5f1e8e6ab34",
-    "shipping": "ce6f023e27809296283f33d3c19d322529e0f7edab70ed91740131e9fc99d070",
-    "subscription": "ebe0680e164d3b9e7d4672755ec9cd892578c84e9d00115028dd493c4d9a3460",
-    "travel_booking": "004d178b559a4d01be60ef375125327974c6eff5187e2bbda4fd7efcdecf0993",
+    "document_request": "b8d16dd7e28d76f20cfa89e751827897453d601937b38d0cd6157a2d43e9c42f",
+    "employee_onboarding": "19daa9f6daf22925836cac0b532a53b1cd50d8db391c3011412649cb69b6e1ef",
+    "fenced_shard": "80b17229a03b9a622749fcce5e7aeeb9dfbfe3f39f3adc6f99338183037360bf",
+    "food_delivery": "85edf4d3de5e2dca52c22e238ca17d66821d32d47c938740767f07a9f7a785b8",
+    "incident_response": "3eecc1e1a2d1ef889d2ce600fb2e36aadad9f02f5e1a88557d5be146966f0da8",
+    "insurance_claim": "9f785536a0d4de7dd7fb7bbc816dc9aa624e833d25a7909ffdf8a00583ca32ce",
+    "iot_device": "e4f1b61996f120f06bc5c801833994122f7567964f79d6f8e9e815bbc7d12f41",
+    "loan_application": "9172cfc11fd6c92c1c2104c494acbb90c807a933ce1af3cba484b7db0208002b",
+    "order_fulfilment": "e03975eea527f4ef9faf99472c1c0056d09aafe2dd7f22353606b9b24e1e2dc7",
+    "order_processing": "3280486d5a46281e638a21eff079f1cacfb54e9904410a2a230303e69be58e07",
+    "published/order_processing": "14141716d87dd5839cf8e5c6f65b5884329b5b4dc2f32314cea94521b6b983d5",
+    "release": "bfb98813c817308e281901658d54da950a0853f3c9143c3ced203cb2e4de93cc",
+    "shard": "96729f240eb6e143781df38600a594c265a111ffabc35c6d7df42eb3a8169654",
+    "shipping": "bf954cba3bdbcaf545eeb891242347120037a62e2b669dd810f0358b034f285a",
+    "subscription": "9fe20d414423447ff221f6190331f6476595a6da430566484cc0ef9e0fca84c4",
+    "travel_booking": "1685444d2f04bfe1ac1dc15308931e41ed2c982c1367bbf7935c937d3c9500f6",
 }
 
 

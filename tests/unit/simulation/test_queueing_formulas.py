@@ -131,7 +131,7 @@ def erlang_c(servers: int, load: float) -> float:
 
 def test_one_server() -> None:
     """M/M/1 [1]_: W = 1/(μ−λ), Wq = ρ/(μ−λ), Lq = ρ²/(1−ρ), and the time from start to end is exponential."""
-    history = station(0.6, exponential(1.0))
+    history = station(0.6, exponential(1.0), cases=40_000)
     found = history.summary(level=LEVEL)
     holds(found["sojourn.mean"], 1 / 0.4)
     holds(found["activities.serve.wait"], 0.6 / 0.4)
@@ -142,7 +142,7 @@ def test_one_server() -> None:
     holds(found["sojourn.p95"], -math.log(0.05) / 0.4)
 
 
-@pytest.mark.parametrize(("servers", "load", "cases"), [(2, 1.4, 20_000), (4, 3.2, 40_000), (10, 8.0, 40_000)])
+@pytest.mark.parametrize(("servers", "load", "cases"), [(2, 1.4, 20_000), (4, 3.2, 40_000), (10, 8.0, 80_000)])
 def test_several_servers(servers: int, load: float, cases: int) -> None:
     """M/M/c [1]_: Wq = C/(cμ−λ); P(wait > t) = C·exp(−(cμ−λ)t), at t = 0 and at the mean of those who wait."""
     history = station(load, exponential(1.0), servers, cases)
@@ -195,7 +195,7 @@ def test_priorities_that_do_not_interrupt() -> None:
     history = simulated(
         what,
         0.8,
-        20_000,
+        50_000,
         inputs={"urgent": {"choice": [True, False], "weights": [0.25, 0.75]}},
         activities={
             "urgent": {"duration": exponential(1.0), "priority": 1},

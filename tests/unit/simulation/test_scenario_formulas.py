@@ -66,7 +66,7 @@ def assert_agrees(values: list[float], exact: float) -> None:
 )
 def test_mg1_waits_as_pollaczek_and_khinchine_say(family: Any, square: float) -> None:
     # One a minute, served in 0.6 minutes; `square` is the second moment of a service in parts of its mean squared.
-    history = desk({"poisson": "1/m"}, {"duration": family}, {"capacity": 1}, cases=2_000)
+    history = desk({"poisson": "1/m"}, {"duration": family}, {"capacity": 1}, cases=6_000)
     assert_agrees(of_runs(history, "avg(duration)"), MINUTE * (0.6 + 0.6**2 * square / (2 * 0.4)))
 
 
@@ -79,7 +79,7 @@ def test_gm1_waits_as_the_root_of_its_transform_says() -> None:
         {"renewal": {"erlang": {"shape": 2, "mean": "1m"}}},
         {"duration": {"exponential": {"mean": "42s"}}},
         {"capacity": 1},
-        cases=2_000,
+        cases=4_000,
     )
     assert_agrees(of_runs(history, "avg(duration)"), MINUTE * 0.7 / (1 - sigma))
 

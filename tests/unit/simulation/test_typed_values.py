@@ -78,5 +78,12 @@ def test_a_value_that_never_fits_is_told_before_the_run(more: dict[str, Any], to
 
 
 def test_the_default_scenario_gives_what_fits() -> None:
-    history = wf.simulate(wf.loads(ORDER), cases=30)
-    assert history.counts == {"completed/success": 30}
+    history = wf.simulate(wf.loads(ORDER), cases=300)
+    [(turned_away, failed, late)] = history.sql(
+        "SELECT count(*) FILTER (kind = 'event_rejected'), count(*) FILTER (kind IN ('activity_failed', "
+        "'error_raised')), count(*) FILTER (to_state = 'failed' AND event = 'timeout') FROM history"
+    ).fetchall()
+    assert (turned_away, failed) == (0, 0)
+    # An hour is waited for what the default scenario lets come after some minutes mostly.
+    assert history.counts == {"completed/success": 300 - late, "completed/failure": late}
+    assert 0 < late < 20

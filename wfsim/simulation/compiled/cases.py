@@ -24,7 +24,8 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
         return slot
     full = s.n_slots >= s.slot_room or s.stays_end + given.n_regions > s.stays_room
     # Who has just come needs no block.
-    if full or s.timers_end + given.n_timers > s.timers_room or s.w_end + given.n_words > s.word_room:
+    full = full or s.timers_end + given.n_timers > s.timers_room or s.visits_end + given.n_names > s.visits_room
+    if full or s.w_end + given.n_words > s.word_room:
         return NONE
     slot = s.n_slots
     s.n_slots += 1
@@ -33,20 +34,22 @@ def free_slot(k: Any, r: Any, member: int) -> Any:
     s.w_end += given.n_words
     # There is less room for blocks.
     s.sure = 0
-    case.stays, case.timers = s.stays_end, s.timers_end
+    case.stays, case.timers, case.visits = s.stays_end, s.timers_end, s.visits_end
     case.key_tag = NONE
     s.stays_end += given.n_regions
     s.timers_end += given.n_timers
+    s.visits_end += given.n_names
     return slot
 
 
 @_njit
-def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
+def begin_case(k: Any, r: Any, slot: int, number: int, key: int, luck: int) -> None:
     """A fresh instance in a slot, which is open once its first step may begin."""
     s, case = r.state[0], r.cases[slot]
+    given = k.members[case.member]
     set_up(k, r, slot)
     r.m[r.areas[case.member].m].key = key
-    case.key = key
+    case.key, case.luck = key, luck
     case.number = number
     case.epoch += 1
     case.watched = NEVER
@@ -59,13 +62,17 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int) -> None:
     case.first_attempt = NONE
     case.first_track = NONE
     case.first_clock = NONE
-    for region in range(k.members[case.member].n_regions):
+    for region in range(given.n_regions):
         stay = r.stays[case.stays + region]
         stay.entered = NONE
         stay.current = NONE
         stay.planned = 0
-    for timer in range(k.members[case.member].n_timers):
+        stay.name, stay.nth = given.first_name, 0
+        stay.called, stay.nth_call = given.first_name, 0
+    for timer in range(given.n_timers):
         r.timers[case.timers + timer] = NONE
+    for name in range(given.n_names):
+        r.visits[case.visits + name] = 0
 
 
 @_njit

@@ -14,7 +14,7 @@ import numpy as np
 from wfsim.errors import SimulationError
 from wfsim.simulation.plans import Member
 
-FORMAT = 2
+FORMAT = 3
 """Of the file; one of another is refused."""
 _PLAIN = {("collections", "deque"), ("builtins", "set")}
 _OURS = {

@@ -12,6 +12,7 @@ from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import COMES
+from wfsim.simulation.compiled.spots import key_of
 
 _njit = njit(nogil=True, error_model="numpy")
 
@@ -32,21 +33,21 @@ def state_of(k: Any, r: Any, slot: int, region: int, activation: int) -> Any:
 @_njit
 def draw_event(k: Any, planned: Any, place: Any) -> Any:
     """Which event comes next to a stay, and after how long (`plans.EventDraws.draw`)."""
-    key, activation, n_events = place
+    key, nth, n_events = place
     first, last = planned.first_plan, planned.n_plans - 1
     which, delay = 0, 0.0
     if planned.race:
         for other in range(last + 1):
             plan = k.plans[first + other]
-            after = sample(k, plan.law, draw(key ^ plan.name_key, EVENT_DELAY, activation, n_events))
+            after = sample(k, plan.law, draw(key ^ plan.name_key, EVENT_DELAY, nth, n_events))
             if other == 0 or after < delay:
                 which, delay = other, after
         return which, delay
     if last > 0:
-        wanted = draw(key, EVENT_CHOICE, activation, n_events) * k.plans[first + last].edge
+        wanted = draw(key, EVENT_CHOICE, nth, n_events) * k.plans[first + last].edge
         while which < last and not wanted < k.plans[first + which].edge:
             which += 1
-    return which, sample(k, k.plans[first + which].law, draw(key, EVENT_DELAY, activation, n_events))
+    return which, sample(k, k.plans[first + which].law, draw(key, EVENT_DELAY, nth, n_events))
 
 
 @_njit
@@ -58,7 +59,8 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
     planned = k.states[case.first_row + state]
     if planned.n_plans == 0 or n_events >= k.members[case.member].patience:
         return
-    which, delay = draw_event(k, planned, (case.key, activation, n_events))
+    stay = r.stays[case.stays + region - k.p[case.first_row].first_region]
+    which, delay = draw_event(k, planned, (key_of(k, case, stay.name), stay.nth, n_events))
     push(r, s.now + whole(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
 
 

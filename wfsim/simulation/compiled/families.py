@@ -31,6 +31,7 @@ from wfsim.simulation.compiled.areas import load, store
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.cases import bear, begin_case, free_slot, vacate
 from wfsim.simulation.compiled.layout import CHILD_ENDS, STOPS
+from wfsim.simulation.compiled.spots import key_of
 
 _njit = njit(nogil=True, error_model="numpy")
 _apart = njit(nogil=True, error_model="numpy", apart=True)
@@ -106,8 +107,9 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     child = free_slot(k, r, member)
     if child < 0:
         return NO_SLOT
-    key = mix_key(case.key, 0, effect.activity_id)
-    begin_case(k, r, child, given.first_child + s.n_others, key)
+    spot = r.spots[effect.seq - o.records[0].seq]
+    key, luck = mix_key(case.key, 0, effect.activity_id), mix_key(key_of(k, case, spot.name), 0, spot.nth)
+    begin_case(k, r, child, given.first_child + s.n_others, key, luck)
     tally.owner, tally.question = member, NONE
     fits = fill_inputs(k, r, o, child, effect.seq)
     if tally.question >= 0:

@@ -12,7 +12,17 @@ from wfsim.model.functions import Given
 from wfsim.model.values import Value
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import rows_of, to_array
-from wfsim.semantics.codes import CLOSED, COMPLETED, CREATED, FIRST_REGION, INBOX, NONE, RUNNING_STATUS
+from wfsim.semantics.codes import (
+    CLOSED,
+    COMPLETED,
+    CREATED,
+    FIRST_REGION,
+    INBOX,
+    NONE,
+    RUNNING_STATUS,
+    SEND_MESSAGE,
+    START_CHILD,
+)
 from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
@@ -176,7 +186,7 @@ class Host:
         door.start(self.now, inputs, parent)
         self._fill_in(door)
         state = self.memory.state
-        state["member"], state["key"] = number, case.key
+        state["member"], state["key"], state["luck"] = number, case.key, case.luck
         return door
 
     def announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
@@ -240,7 +250,7 @@ class Host:
         memory = self.memory
         state, entry = memory.state, memory.run.now[0]
         row = memory.run.cases[int(state["slot"])]
-        member, key = self.members[int(row["member"])], int(row["key"])
+        member = self.members[int(row["member"])]
         area = memory.run.areas[int(row["member"])]
         door, seen = self._doors[int(row["member"])].opened(), Seen(member, memory.run, area)
         a, b, c, d = (int(entry[name]) for name in "abcd")
@@ -248,15 +258,21 @@ class Host:
             program = member.program
             cell = memory.run.m[int(area["m"]) + program.rows[a].slot]
             plans = member.events[int(cell["state"])]
-            place = Place(key, PAYLOAD, b, c)
+            stay = memory.run.stays[int(row["stays"]) + a - program.head.first_region]
+            place = Place(self._key_in(row, stay["name"]), PAYLOAD, int(stay["nth"]), c)
             payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
             door.event(self.now, plans.plans[d].event, payload)
         else:
             work = member.works[int(state["activity"]) - int(row["first_row"])]
-            result = work.result.get(seen, Place(key, RESULT_DRAW, a, b)) if work.result else None
+            place = Place(self._key_in(row, state["drawn"]), RESULT_DRAW, int(state["nth"]), b)
+            result = work.result.get(seen, place) if work.result else None
             door.activity_succeeded(self.now, a, b, result)
         self._fill_in(door)
         state["phase"] = kernel.FILLED
+
+    def _key_in(self, row: Any, name: Any) -> int:
+        """With what is drawn for something of a name in the instance of a row of `CASE`."""
+        return int(row["luck"]) ^ int(self.memory.known.names["key"][int(name)])
 
     def effect(self) -> None:
         """An effect that concerns other instances."""
@@ -264,9 +280,19 @@ class Host:
         state = memory.state
         slot, which = int(state["slot"]), int(state["effect"])
         number, case = self._case_in(slot)
-        if case.parent or memory.outputs.effects[which]["kind"] != CLOSED:
+        kind, records = memory.outputs.effects[which]["kind"], memory.outputs.records
+        if case.parent or kind != CLOSED:
             output, effects = self._output(case.member)
-            self.relations.carry_out(number, case, output.effects[which], effects[which])
+            row, effect = output.effects[which], effects[which]
+            told = row.seq - int(records[0]["seq"])
+            if kind == START_CHILD:
+                spot = memory.run.spots[told]
+                name = int(spot["name"]) - int(memory.known.members["first_name"][self._numbers[id(case.member)]])
+                self.relations.start_child(number, case, row, effect, (name, int(spot["nth"])))
+            elif kind == SEND_MESSAGE:
+                self.relations.send(case, effect, int(records[told]["region"]))
+            else:
+                self.relations.carry_out(case, row, effect)
         state["effect"] = which + 1
         self._set_follows()
 
@@ -354,7 +380,8 @@ class Host:
         number = int(row["number"])
         if number not in self._cases:
             self._slots[number] = slot
-            self._cases[number] = Case(self.members[int(row["member"])], str(number), int(row["key"]))
+            member, key, luck = self.members[int(row["member"])], int(row["key"]), int(row["luck"])
+            self._cases[number] = Case(member, str(number), key, luck)
             row["watched"] = max(int(row["watched"]), cases.AT_THE_END)
         return number, self._cases[number]
 

@@ -117,6 +117,7 @@ from wfsim.simulation.compiled.returns import (
     UNIQUES,
 )
 from wfsim.simulation.compiled.room import has_room
+from wfsim.simulation.compiled.spots import key_of
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
 from wfsim.simulation.plans import SUCCEEDS
 
@@ -166,21 +167,22 @@ def begin(k: Any, r: Any, time: int) -> Any:
     s.now = time
     if what == ARRIVES:
         slot = free_slot(k, r, 0)
-        begin_case(k, r, slot, entry.a, mix_key(given.seed, given.replication, entry.a))
+        key = mix_key(given.seed, given.replication, entry.a)
+        begin_case(k, r, slot, entry.a, key, key)
         for which in range(given.first_input, given.end_input):
             fill_value(k, r, which, r.areas[0].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
         if given.names >= 0:
             r.cases[slot].name = unique_of(r, given.names, entry.a)
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
-        # The activity is needed below, when its row is free already.
-        s.activity = r.attempts[at].activity
+        # These are needed below, when its row is free already.
+        s.activity, s.drawn, s.nth = r.attempts[at].activity, r.attempts[at].name, r.attempts[at].nth
         # Whether a worker stays with his case shows after its step.
         let_go(k, r, slot, at, True)
         if entry.c == SUCCEEDS:
             plan_again(k, r, slot, entry.a, entry.b)
     elif what == AGAIN:
-        s.activity = entry.c
+        s.activity, s.drawn, s.nth = k.names[entry.c].runs, entry.c, entry.d
     load(k, r, slot)
     case = r.cases[slot]
     area, p = r.areas[case.member], rows_from(k.p, case.first_row)
@@ -200,12 +202,12 @@ def begin(k: Any, r: Any, time: int) -> Any:
         inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
     elif what == COMES:
         plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
+        stay = r.stays[case.stays + entry.a - p[0].first_region]
         inbox.kind, inbox.event = EVENT, plan.event
         if plan.first_value < plan.end_value:
             area.filled = 1
         for which in range(plan.first_value, plan.end_value):
-            fill_value(k, r, which, first, (case.key, PAYLOAD, entry.b, entry.c), 0)
-        stay = r.stays[case.stays + entry.a - p[0].first_region]
+            fill_value(k, r, which, first, (key_of(k, case, stay.name), PAYLOAD, stay.nth, entry.c), 0)
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
         s.again = plan.asks
@@ -226,7 +228,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
             inbox.kind = ACTIVITY_SUCCEEDED
             if k.works[s.activity].result >= 0:
                 area.filled = 1
-                fill_value(k, r, k.works[s.activity].result, first, (case.key, RESULT_DRAW, entry.a, entry.b), 0)
+                place = key_of(k, case, s.drawn), RESULT_DRAW, s.nth, entry.b
+                fill_value(k, r, k.works[s.activity].result, first, place, 0)
             s.again = k.works[s.activity].asks
     return slot
 
@@ -282,7 +285,8 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
                 if number >= 0:
                     void(r, number)
         elif kind == START_ATTEMPT:
-            request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity)
+            spot = r.spots[effect.seq - o.records[0].seq]
+            request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity, spot)
         elif kind == CANCEL_ATTEMPT:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
@@ -420,6 +424,7 @@ def expect_block(k: Any, r: Any) -> None:
             prefetch(r.words, case.block, case.used * _WORD // LINE + 1)
         prefetch(r.timers, case.timers, 1)
         prefetch(r.stays, case.stays, 1)
+        prefetch(r.visits, case.visits, 1)
         if case.first_attempt >= 0:
             prefetch(r.attempts, case.first_attempt, 1)
         if case.first_track >= 0:
@@ -518,7 +523,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             slot = free_slot(k, r, s.member)
             if slot < 0:
                 return SLOTS
-            begin_case(k, r, slot, s.number, s.key)
+            begin_case(k, r, slot, s.number, s.key, s.luck)
             r.cases[slot].watched, r.cases[slot].name = s.watched, s.name
             r.now[0].what = TOLD
             s.slot, s.placed, s.answers = slot, slot, 0

@@ -39,8 +39,8 @@ ARRIVES, STARTS, ENDS, COMES, DUE, TOLD, VOID, OPENS, AGAIN, CHILD_ENDS, STOPS =
 """Sorts of happenings. Of `ARRIVES` a is the number; of `STARTS` and `ENDS` a and b are activity and attempt, c the
 failure or -1, and d whether it ends only if it still waits; of `COMES` a to d are region, activation, number of the
 event, plan; of `DUE` a and b are timer and id, and of a clock c is the next one of its case; of `TOLD` a is the ticket
-under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a to c are activity, attempt, and its row
-among all programs; of `CHILD_ENDS` a to d are the activation that started the child, its status and outcome, and the
+under which Python knows what it is; of `OPENS` a is the pool; of `AGAIN` a and b are activity and attempt, c and d
+where is drawn for it; of `CHILD_ENDS` a to d are the activation that started the child, its status and outcome, and the
 handle of its result or -1; of `STOPS` a is the command. Of what is `VOID` nothing comes."""
 
 # --- what is given -----------------------------------------------------------------------------------------
@@ -56,19 +56,24 @@ EVENT_PLAN = _record("name_key", "event law first_value end_value asks", "edge")
 """An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
 `asks` says so."""
 
-STATE_PLAN = _record("", "first_plan n_plans race")
-"""By program row of a state; `race` says whether delays decide, not weights."""
+STATE_PLAN = _record("", "first_plan n_plans race name")
+"""By program row of a state; `race` says whether delays decide, not weights; its `name` is one of `names`."""
+
+NAME = _record("key", "runs")
+"""Under what is drawn for what cases do (`simulation.spots`): what tells its draws apart, and the row of what is run,
+among all programs, or -1. The first name of each workflow stands for none."""
 
 WORK_PLAN = _record(
     "limit step",
-    "line by law first_failure n_failures pool priority result asks first_window n_outages n_slow",
+    "line by law first_failure n_failures pool priority result asks first_window n_outages n_slow calls",
     "ends_ever twice",
 )
 """By program row of an activity. Python fills in the result where `asks` says so. `ends_ever` is the last edge: beyond
 the failures' lies never to report at all. Behind the failures of the plan come those of the pool and of outages.
 `limit` is how long an attempt may take to start, or -1; `line` is where it waits for a worker. Its outages are windows
 from `first_window` on, slow times follow. `step` is that of `pools.Wanted`; `by` is the cell of the variable whose
-values take turns, or -1."""
+values take turns, or -1. Under which names transitions run it is in `calls`, from `calls` on two for each region: for
+what runs there, and for what undoes it."""
 
 WINDOW = _record("begin end period", "law failure", "factor")
 """A window of time: an outage in which attempts fail after a time by `law`, or never report where that is -1; or a
@@ -93,13 +98,15 @@ LINE = _record("needs", "")
 
 MEMBER = _record(
     "",
-    "first_row n_base n_kept n_words n_fields n_front n_regions n_timers root patience m v name outputs key_code",
+    "first_row n_base n_kept n_words n_fields n_front n_regions n_timers root patience m v name outputs key_code "
+    "first_name n_names",
 )
 """A workflow of the run, called by the handle `name`; `outputs` is that of the list of its outputs, or -1. Its program
 begins at `first_row` among all of them (and what is known by program row), and in it the expression for its key at
 `key_code`, or -1; a fresh instance lies at `m` and `v`. No instance is without `n_base` rows and `n_kept` cells;
 `n_front` cells are those that a start or a stimulus may fill in. Between
-its steps an instance takes `n_words` words, and what is open in it a block (`compiled.areas`)."""
+its steps an instance takes `n_words` words, and what is open in it a block (`compiled.areas`). It has `n_names` of
+`names` from `first_name` on."""
 
 SETTINGS = _record(
     "run_key seed replication horizon cases most_steps n_times timer_poll",
@@ -122,19 +129,20 @@ STATE = _record(
     "now serial first_from first_time first_key first_soon n_soon n_heap first_near n_near n_far far_from far_first "
     "far_length far_serial n_live n_arrived "
     "n_drawn n_together n_started n_closed n_steps n_records n_sent end_time n_slots w_end stays_end "
-    "timers_end "
+    "timers_end visits_end "
     "free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets uniques_end free_entry "
     "n_posted log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
-    "output_room slot_room word_room most_words sure stays_room timers_room phase slot activity again "
-    "answers budget effect follows member number key placed shifts_until wanted releases "
+    "output_room slot_room word_room most_words sure stays_room timers_room visits_room phase slot activity drawn nth "
+    "again answers budget effect follows member number key luck placed shifts_until wanted releases "
     "n_sharers sharer_room n_others first_after end_after after_room n_families free_family family_room n_births "
     "birth_room endless holder key_places linked watched name",
     "",
     "moment",
 )
 """Numbers of the run that change, and how much fits where. `phase` is where it goes on after it has returned; `follows`
-how much Python has still to do before the next happening. `member`, `number`, `key`, `name` and `watched` are of an
-instance that Python lets in, `placed` is the slot that it was given. Others have started `n_others` instances; those
+how much Python has still to do before the next happening. `member`, `number`, `key`, `luck`, `name` and `watched` are
+of an instance that Python lets in, `placed` is the slot that it was given. Of an attempt that reports, `drawn` and
+`nth` are where is drawn for it. Others have started `n_others` instances; those
 who follow lie in `after` from `first_after` to `end_after`. `endless` is how many relatives were too many, `holder` who
 has the key of an instance that is refused, or -1 if it is no key. Keys are found in `key_places` places, where those of
 so many slots are as `linked` says. So many times of arrivals are `n_drawn`, and `n_together` are still to
@@ -151,15 +159,16 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 """What is due. What a to d mean depends on `what`."""
 
 CASE = _record(
-    "key started seq steps key_whole",
+    "key luck started seq steps key_whole",
     "number epoch first_attempt first_track first_clock path next open member first_row w block size used n_works "
-    "n_spare listed stays timers watched name parent parent_name activation born_by depth family first_child before "
-    "after key_tag key_next",
+    "n_spare listed stays timers visits watched name parent parent_name activation born_by depth family first_child "
+    "before after key_tag key_next",
     unit=LINE_BYTES,
 )
 """An instance in its slot, whose first two lines of the cache have what each step asks; `epoch` tells it from those
 that were there before. Its stays and the
-numbers of the entries of its timers begin at `stays` and `timers`. What all have lies from `w` on in `words`, the rest
+numbers of the entries of its timers begin at `stays` and `timers`, how often it has done what has a name at `visits`;
+its surroundings draw with `luck`. What all have lies from `w` on in `words`, the rest
 in a block of a `size` (`compiled.areas`), from `block` on, or else that is -1: of its words so many are `used`,
 `n_works` works are open and `n_spare` rows in use, and `listed` says whether these are in lists.
 `watched` says when Python is told what a step of it means for others.
@@ -182,12 +191,16 @@ AREA = _record("", "m v spare slot plain most filled private")
 many words its block can have. `filled` says whether there is something in the cells of the inbox,
 `private` whether there may be in those of flights."""
 
-STAY = _record("entered", "entered_seq current activation n_events planned pad")
+STAY = _record("entered", "entered_seq current activation n_events planned name nth called nth_call pad")
 """Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned
-event has come."""
+event has come. Where is drawn: for its last state with a name `name` and `nth`, for what its transition in flight has
+called last `called` and `nth_call`."""
 
-ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next")
-"""An attempt that is under way, or where `serial` is -1 a worker whom the case keeps without work."""
+ATTEMPT = _record("ticket", "slot epoch serial attempt activity pool waits worker next name nth pad")
+"""An attempt that is under way, or where `serial` is -1 a worker whom the case keeps without work. `name` and `nth` are
+where is drawn for it."""
+SPOT = _record("", "name nth")
+"""Where is drawn for what a record of the last step tells of."""
 TRACK = _record("scheduled started", "serial attempt next")
 QUEUED = _record("rank ticket", "attempt")
 QUEUED_LINE = _record("n", "")
@@ -243,6 +256,8 @@ class Known(NamedTuple):
     settings: Annotated[Any, SETTINGS]
     members: Annotated[Any, MEMBER]
     states: Annotated[Any, STATE_PLAN]
+    names: Annotated[Any, NAME]
+    calls: Annotated[Any, NUMBER]
     plans: Annotated[Any, EVENT_PLAN]
     works: Annotated[Any, WORK_PLAN]
     windows: Annotated[Any, WINDOW]
@@ -287,6 +302,8 @@ class Run(NamedTuple):
     door_v: Annotated[Any, speed.CELL]
     stays: Annotated[Any, STAY]
     timers: Annotated[Any, WHOLE]
+    visits: Annotated[Any, NUMBER]
+    spots: Annotated[Any, SPOT]
     attempts: Annotated[Any, ATTEMPT]
     tracks: Annotated[Any, TRACK]
     queues: Annotated[Any, QUEUE]

@@ -21,6 +21,7 @@ from wfsim.semantics.codes import (
     R_ACTIVITY_STARTED,
     R_ACTIVITY_SUCCEEDED,
     R_ATTEMPT_TIMED_OUT,
+    R_CHILD_STARTED,
     R_ERROR_RAISED,
     R_EVENT_REJECTED,
     R_INSTANCE_CLOSED,
@@ -39,6 +40,7 @@ from wfsim.semantics.codes import (
 )
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of
+from wfsim.simulation.compiled.spots import enter, note_spot
 
 _njit = njit(nogil=True, error_model="numpy")
 
@@ -127,8 +129,9 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
         stay.entered = NONE
     if enters:
         stay.entered, stay.entered_seq, stay.current = record.time, record.seq, record.activation
+        state = record.state if kind == R_STATE_ENTERED else record.to_state
+        enter(k, r, case, stay, state)
         if record.region == k.members[case.member].root:
-            state = record.state if kind == R_STATE_ENTERED else record.to_state
             case.path = path_after(r, case.path, case.first_row + state)
 
 
@@ -165,6 +168,8 @@ def log_records(k: Any, r: Any, o: Any, slot: int) -> Any:
                 r.rejected[event * n_reasons + min(record.reason, n_reasons - 1)] += 1
             elif kind == R_MESSAGE_SENT and record.source == T_SELF:
                 s.n_sent += 1
+        if kind in (R_ACTIVITY_SCHEDULED, R_CHILD_STARTED):
+            note_spot(k, r, slot, record, r.spots[n])
         row.path = case.path
         case.seq = record.seq
     changed = False

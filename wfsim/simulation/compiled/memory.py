@@ -69,7 +69,8 @@ class Memory:
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
         words = int(known.members["n_words"].max()) + 4 * UNIT
-        regions, timers = (max(1, int(known.members[name].max())) for name in ("n_regions", "n_timers"))
+        kinds = "n_regions", "n_timers", "n_names"
+        regions, timers, names = (max(1, int(known.members[name].max())) for name in kinds)
         self.run = layout.with_table(
             layout.Run,
             {
@@ -96,6 +97,8 @@ class Memory:
                 "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
                 "timers": np.full(SLOTS * timers, NONE, np.int64),
+                "visits": zeros(SLOTS * names, np.int32),
+                "spots": zeros(len(self.outputs.records), layout.SPOT),
                 "attempts": _free(zeros(ENTRIES, layout.ATTEMPT)),
                 "tracks": _free(zeros(ENTRIES, layout.TRACK)),
                 "queues": zeros(pools, layout.QUEUE),
@@ -167,6 +170,7 @@ class Memory:
             ("word", run.words),
             ("stays", run.stays),
             ("timers", run.timers),
+            ("visits", run.visits),
             ("sharer", run.sharers),
             ("after", run.after),
             ("family", run.families),
@@ -248,6 +252,8 @@ class Memory:
             more["stays"] = _longer(run.stays)
         if state["timers_end"] + int(self.known.members["n_timers"].max()) > state["timers_room"]:
             more["timers"] = _longer(run.timers)
+        if state["visits_end"] + int(self.known.members["n_names"].max()) > state["visits_room"]:
+            more["visits"] = _longer(run.visits)
         if not more:
             more["words"] = _longer(run.words)
         self.replace(**more)
@@ -334,6 +340,7 @@ class Memory:
         new = speed.new_outputs(2 * len(old.records), answers=len(old.answers), cells=wanted, spread=self.spread.arrays)
         new.answers[:] = old.answers
         self.outputs = new
+        self.replace(spots=_longer(self.run.spots))
         if len(new.records) > len(self.run.log) // 2:
             self.replace(log=_longer(self.run.log), values=_longer(self.run.values))
         self._set_rooms()

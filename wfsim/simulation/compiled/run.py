@@ -38,6 +38,7 @@ from wfsim.simulation.compiled import (
     log,
     returns,
     room,
+    spots,
     turns,
     workers,
 )
@@ -86,6 +87,7 @@ SIMULATE = Root(
         log: {},
         returns: {},
         room: {},
+        spots: {},
         turns: {},
         workers: _DRAW,
     },

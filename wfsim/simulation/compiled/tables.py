@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,9 @@ class Tables:
         self.lines: dict[tuple[str, int], int] = {}
         self.skills: list[int] = []
         self.in_python = False
+        self.calls: list[int] = []
+        # By member, its first name.
+        self.first_names = list(accumulate((len(member.names.keys) for member in members), initial=0))
         self.writes = any(writes(member.program) for member in members)
 
     # --- laws and values -------------------------------------------------------------------------
@@ -191,15 +194,17 @@ class Tables:
             _all_fit(value, field.shape)
             self.value(member, value, places[field_name], field.kind, _field(field))
 
-    def states(self) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...]]]:
-        """By row the event plans of each state, and the plans."""
-        states, plans = list[tuple[int, int, int]](), list[tuple[Any, ...]]()
-        for member in self.members:
+    def states(self) -> tuple[list[tuple[int, ...]], list[tuple[Any, ...]]]:
+        """By row the event plans of each state and its name, and the plans."""
+        states, plans = list[tuple[int, ...]](), list[tuple[Any, ...]]()
+        for member, first_name in zip(self.members, self.first_names):
             program, first_row = member.program, len(states)
-            states += [(0, 0, 0)] * len(program.rows)
+            states += [(0, 0, 0, first_name)] * len(program.rows)
+            for row, name in member.names.states.items():
+                states[first_row + row] = (0, 0, 0, first_name + name)
             for row, planned in member.events.items():
                 is_race = bool(planned.name_keys)
-                states[first_row + row] = (len(plans), len(planned.plans), int(is_race))
+                states[first_row + row] = (len(plans), len(planned.plans), int(is_race), states[first_row + row][-1])
                 for which, plan in enumerate(planned.plans):
                     values = self._together(partial(self._payload, member, planned, which))
                     law = self.law(planned.delays[which])
@@ -211,12 +216,26 @@ class Tables:
     def works(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """By row the plan of each activity, and how attempts fail."""
         works, failures = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
-        for member in self.members:
+        for member, first_name in zip(self.members, self.first_names):
             first_row = len(works)
-            works += [(NONE, 0, 0, NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0)] * len(member.program.rows)
+            works += [(NONE, 0, 0, NONE, 0, 0, 0, NONE, 0, NONE, 0, 0, 0, 0, 0.0, 0.0, 0)] * len(member.program.rows)
             for row, work in member.works.items():
-                works[first_row + row] = self._work(member, row, work, failures)
+                works[first_row + row] = (*self._work(member, row, work, failures), len(self.calls))
+                self.calls += [
+                    first_name + member.names.calls.get((region, row, undoes), 0)
+                    for region in member.program.region_rows.values()
+                    for undoes in (False, True)
+                ]
         return works, failures
+
+    def _names(self) -> list[tuple[int, int]]:
+        """Under what is drawn: keys, and the rows of what is run."""
+        names, first_row = list[tuple[int, int]](), 0
+        for member in self.members:
+            runs = (NONE if row < 0 else first_row + row for row in member.names.runs)
+            names += zip(member.names.keys, runs)
+            first_row += len(member.program.rows)
+        return names
 
     def _work(self, member: Member, row: int, work: Work, failures: list[tuple[Any, ...]]) -> tuple[Any, ...]:
         first, result, asks = len(failures), NONE, 0
@@ -342,7 +361,7 @@ class Tables:
         works, failures = self.works()
         members: list[tuple[Any, ...]] = []
         programs, rows, cells = list[Any](), list[Any](), list[Cell]()
-        for member in self.members:
+        for member, first_name in zip(self.members, self.first_names):
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
             base = 1 + head.first_queued - FIRST_REGION
             front = head.inbox_cells + head.n_fields
@@ -354,7 +373,7 @@ class Tables:
             outputs = [name for name, variable in member.program.variables.items() if variable.output]
             called = handle(member.program.workflow.name)
             told = called, handle(outputs) if outputs else NONE, member.program.key_code
-            members.append((len(programs), *sizes, *plan, *told))
+            members.append((len(programs), *sizes, *plan, *told, first_name, len(member.names.keys)))
             programs += member.program.rows
             rows += fresh.m
             cells += fresh.v
@@ -393,12 +412,14 @@ class Tables:
                 "settings": settings,
                 "members": _table(members, layout.MEMBER),
                 "states": _table(states, layout.STATE_PLAN),
+                "names": _table(self._names(), layout.NAME),
+                "calls": np.array(self.calls or [0], np.int32),
                 "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge name_key"),
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
                     "limit step line by law first_failure n_failures pool priority result asks first_window n_outages "
-                    "n_slow ends_ever twice",
+                    "n_slow ends_ever twice calls",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
                 "failures": _table(failures, layout.FAILURE, "error_type policy retry_after edge"),

@@ -12,6 +12,7 @@ from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.crews import NEVER, begin_work, done, end_work, first_free, ready
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import AGAIN, ENDS, KEEPS_NOBODY, OPENS, STARTS
+from wfsim.simulation.compiled.spots import key_of
 from wfsim.simulation.compiled.turns import take_turn
 from wfsim.simulation.plans import NEVER_ENDS, SUCCEEDS
 from wfsim.simulation.pools import NEVER_DUE, SPARE_REQUESTS, Discipline
@@ -156,8 +157,11 @@ def next_line(k: Any, r: Any, pool: int) -> Any:
 
 
 @_njit
-def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int) -> None:
-    """An attempt is to be made: a worker takes it, or it waits. The activity is a row among all programs."""
+def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int, spot: Any) -> None:
+    """An attempt is to be made: a worker takes it, or it waits. The activity is a row among all programs.
+
+    `spot` is where is drawn for it.
+    """
     s, case = r.state[0], r.cases[slot]
     work = k.works[activity]
     at = s.free_attempt
@@ -166,6 +170,7 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
     s.n_attempts += 1
     row.slot, row.epoch, row.serial, row.attempt = slot, case.epoch, serial, attempt
     row.activity, row.pool, row.waits, row.next = activity, work.pool, 0, NONE
+    row.name, row.nth = spot.name, spot.nth
     if case.first_attempt < 0:
         case.first_attempt = at
     else:
@@ -190,7 +195,8 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int)
                 return
             wait_in(k, r, at)
             if pool.patience >= 0:
-                gives_up = s.now + whole(sample(k, pool.patience, draw(case.key, PATIENCE, serial, attempt)))
+                u = draw(key_of(k, case, spot.name), PATIENCE, spot.nth, attempt)
+                gives_up = s.now + whole(sample(k, pool.patience, u))
                 push(r, gives_up, _RESULT, ENDS, slot, case.epoch, (serial, attempt, work.n_failures + 1, 1))
             expect_opening(k, r, work.pool)
             return
@@ -386,19 +392,19 @@ def window_at(k: Any, first: int, n: int, now: int) -> Any:
 @_njit
 def fate(k: Any, work: Any, now: int, place: Any) -> Any:
     """How an attempt ends that begins its work now, and after how long (`plans.Work.fate`)."""
-    key, serial, attempt = place
+    key, nth, attempt = place
     which = window_at(k, work.first_window, work.n_outages, now)
     if which >= 0:
         outage = k.windows[which]
         if outage.law < 0:
             return NEVER_ENDS, 0.0
-        return outage.failure, sample(k, outage.law, draw(key, FAULT_TIME, serial, attempt))
+        return outage.failure, sample(k, outage.law, draw(key, FAULT_TIME, nth, attempt))
     after, which = 1.0, window_at(k, work.first_window + work.n_outages, work.n_slow, now)
     if which >= 0:
         after = k.windows[which].factor
-    after *= sample(k, work.law, draw(key, DURATION, serial, attempt))
+    after *= sample(k, work.law, draw(key, DURATION, nth, attempt))
     if work.ends_ever > 0.0:
-        u = draw(key, ATTEMPT_FAILURE, serial, attempt)
+        u = draw(key, ATTEMPT_FAILURE, nth, attempt)
         for way in range(work.n_failures):
             if u < k.failures[work.first_failure + way].edge:
                 return way, after
@@ -416,7 +422,7 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     s, case = r.state[0], r.cases[slot]
     row = r.attempts[at]
     work = k.works[row.activity]
-    way, after = fate(k, work, s.now, (case.key, serial, attempt))
+    way, after = fate(k, work, s.now, (key_of(k, case, row.name), row.nth, attempt))
     if way == NEVER_ENDS:
         return
     time, breaks = s.now + whole(after), False
@@ -429,7 +435,7 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
 def plan_again(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     """An attempt has succeeded: it does so again if it is carried out twice (`plans.Work.again_after`)."""
     s, case = r.state[0], r.cases[slot]
-    work = k.works[s.activity]
-    if work.twice > 0.0 and draw(case.key, TWICE, serial, attempt) < work.twice:
-        after = whole(sample(k, work.law, draw(case.key, SECOND_DURATION, serial, attempt)))
-        push(r, s.now + after, _RESULT, AGAIN, slot, case.epoch, (serial, attempt, s.activity, 0))
+    work, key = k.works[s.activity], key_of(k, r.cases[slot], s.drawn)
+    if work.twice > 0.0 and draw(key, TWICE, s.nth, attempt) < work.twice:
+        after = whole(sample(k, work.law, draw(key, SECOND_DURATION, s.nth, attempt)))
+        push(r, s.now + after, _RESULT, AGAIN, slot, case.epoch, (serial, attempt, s.drawn, s.nth))

@@ -1,0 +1,129 @@
+"""Where the surroundings draw for what a case does: under its name, and how many-th it is of that name (M11.3).
+
+Activities and stays are numbered over the whole case, so that times decide which of two parallel branches has the lower
+numbers. Nothing is drawn by them: what a state does is drawn under the state's path, at how often it was entered; an
+activity of a transition under its own name and its region's, at how often it was run there. So a change draws the same
+for all that it leaves as it was, wherever that lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from itertools import chain
+from typing import TYPE_CHECKING, TypeAlias
+
+from wfsim.semantics.codes import ACTIVITY, FOR_EACH, IDLE, INVOKE, NONE, RUN_ACTIVITY
+from wfsim.semantics.program import Program
+
+from .sampling import name_key
+
+if TYPE_CHECKING:
+    from wfsim.semantics.instance import Instance
+    from wfsim.semantics.layout import RecordRow
+
+Spot: TypeAlias = tuple[int, int]
+"""Which name of its workflow, and how many-th of that name."""
+
+APART, NUMBERS = 2_654_435_769, 2**31 - 1
+"""2^32 over the golden ratio, and a mask; see `item`."""
+
+
+def item(nth: int, index: int) -> int:
+    """The number of an item of the list of the `nth` entry of a state, from 0, or where `index` is -1 of the entry.
+
+    No two of them meet of one entry, nor of one index; else they are millions of items apart (multiplicative hashing:
+    Knuth, The Art of Computer Programming 3, section 6.4).
+    """
+    return (nth + (index + 1) * APART) & NUMBERS
+
+
+class Names:
+    """What the surroundings of a workflow draw for.
+
+    Attributes
+    ----------
+    keys
+        By name what tells its draws apart. The first stands for what has ended in the step in which it began.
+    runs
+        By name the row of what is run under it, or -1.
+    states
+        By row of a state its name, if anything is drawn there.
+    calls
+        By row of a region and of an activity that its transitions run; or that undoes what has run in the region,
+        with `True`.
+    """
+
+    def __init__(self, program: Program, planned: Container[int]) -> None:
+        self._program = program
+        self.keys, self.runs = [0], [NONE]
+        self.states: dict[int, int] = {}
+        self.calls: dict[tuple[int, int, bool], int] = {}
+        rows = program.rows
+        for path, row in program.state_rows.items():
+            state = rows[row]
+            works = state.work in (ACTIVITY, INVOKE, FOR_EACH)
+            if works or row in planned:
+                self.states[row] = self._add(f"state\n{path}", state.activity)
+            if works:
+                self._may_undo(state.region, state.activity)
+        for row in program.transitions:
+            taken = rows[row]
+            for at in chain(range(taken.first_pre, taken.end_pre), range(taken.first_post, taken.end_post)):
+                if rows[at].action == RUN_ACTIVITY:
+                    self._call(taken.region, rows[at].activity, "activity")
+                    self._may_undo(taken.region, rows[at].activity)
+
+    def _add(self, name: str, runs: int) -> int:
+        self.keys.append(name_key(name))
+        self.runs.append(runs)
+        return len(self.keys) - 1
+
+    def _call(self, region: int, activity: int, what: str) -> None:
+        place = region, activity, what == "undoing"
+        if place not in self.calls:
+            name = self._program.name
+            self.calls[place] = self._add(f"{what}\n{name(activity)}\n{name(region)}", activity)
+
+    def _may_undo(self, region: int, run: int) -> None:
+        undo = self._program.rows[run].undo
+        if undo >= 0:
+            self._call(region, undo, "undoing")
+
+
+class Course:
+    """What a case has done so far, as far as draws depend on it.
+
+    Attributes
+    ----------
+    nth
+        By region: how many-th entry its state's last was.
+    """
+
+    __slots__ = ("_calls", "_counts", "_names", "nth")
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._counts = [0] * len(names.keys)
+        self._calls: dict[int, Spot] = {}
+        self.nth: dict[int, int] = {}
+
+    def enter(self, region: int, state: int) -> None:
+        """A state is entered."""
+        name = self._names.states.get(state)
+        if name is not None:
+            self._counts[name] += 1
+            self.nth[region] = self._counts[name]
+
+    def spot(self, instance: Instance, record: RecordRow) -> Spot:
+        """Where is drawn for the attempt or the child that a record of the last step tells of."""
+        region, names = record.region, self._names
+        flight = instance.m[instance.program.rows[region].flight_work]
+        if record.activity < 0 or flight.phase == IDLE or flight.serial != record.activity_id:
+            return names.states.get(record.state, 0), item(self.nth.get(region, 0), record.index)
+        if record.attempt == 1:
+            undoes = flight.undoes >= 0
+            of = instance.m[flight.undoes].region if undoes else region
+            name = names.calls.get((of, record.activity, undoes), 0)
+            self._counts[name] += 1
+            self._calls[region] = name, self._counts[name]
+        return self._calls[region]
