@@ -1,7 +1,8 @@
 """The step at both speeds against that of an earlier commit, by turns: what the language has gained since, and costs.
 
-`python -m tests.benchmarks.before [COMMIT]`. Both run the models of the earlier commit that both simulate to the same
-number of records, each in a process of its own, one turn each and again. What a turn takes over the turn of the other
+`python -m tests.benchmarks.before [COMMIT]`. Both run the models of the earlier commit that both simulate to about as
+many records, since other numbers may be drawn now: what is compared is the time of a record. Each runs in a process of
+its own, one turn each and again. What a turn takes over the turn of the other
 beside it is the ratio, since a shared machine is twice as slow in one minute as in the next. Where code and memory come
 to lie makes a process up to a tenth quicker than the next one of the same tree: so there are several of each, whose
 medians have a median, and the earlier tree runs against itself, too, which says what a difference has to be more than.
@@ -30,6 +31,8 @@ NAMES = ("order_processing", "incident_response", "release", "shipping", "subscr
 ALONE = ("order_processing", "incident_response", "release", "shipping", "two_speeds")
 """Others ask their surroundings at one of the commits."""
 PROCESSES = 5
+ALIKE = 0.1
+"""By so much of their records two runs may differ."""
 TURNS = {"python": 3, "compiled": 5, "alone": 7}
 
 
@@ -101,7 +104,7 @@ def compared(
 
 
 def _compared(speed: str, name: str, sides: list[_Side]) -> tuple[float, float]:
-    """Medians of the time now and of the time then, again, over the time then."""
+    """Medians of the time of a record now, and of that then, again, over that then."""
     found = []
     for turn in range(TURNS[speed]):
         taken = [(0.0, 0)] * len(sides)
@@ -109,8 +112,10 @@ def _compared(speed: str, name: str, sides: list[_Side]) -> tuple[float, float]:
             place = (turn + k) % len(sides)
             taken[place] = sides[place].turn(speed, name)
         (then, records), (now, records_now), (again, _) = taken
-        assert records_now == records > 0, f"{name}, {speed}: {records_now} records now, {records} then."
-        found.append((now / then, again / then))
+        told = f"{name}, {speed}: {records_now} records now, {records} then."
+        assert records > 0, told
+        assert abs(records_now / records - 1) < ALIKE, told
+        found.append((now / records_now / (then / records), again / then))
     now, again = (statistics.median(each) for each in zip(*found))
     return now, again
 

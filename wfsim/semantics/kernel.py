@@ -94,10 +94,14 @@ if not COMPILED:
     def _fresh(cls: type, parameters: str, keeping: str, **given: str) -> Any:
         """A function that makes a row of parameters and what is given, else of defaults, and keeps it somewhere.
 
-        It has a line for each field, which takes a quarter less than to call the class.
+        It has a line for each field that the class itself does not have, which is less than to call the class.
         """
         given |= {name: name for name in parameters.split(", ")}
-        lines = [f"row.{f.name} = {given.get(f.name, repr(f.default))}" for f in fields(cls)]
+        lines = [
+            f"row.{f.name} = {given.get(f.name, repr(f.default))}"
+            for f in fields(cls)
+            if f.name in given or "__slots__" in vars(cls)
+        ]
         text = "\n    ".join([f"def fresh({parameters}):", "row = new(cls)", *lines, keeping, "return row"])
         space = {"new": object.__new__, "cls": cls}
         exec(text, space)

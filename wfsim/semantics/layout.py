@@ -2,8 +2,9 @@
 
 A *program* `p` is a list of rows that refer to each other by row number, so `p[region.initial].timeout` needs
 no table offsets. An instance's *memory* is rows `m` (`Me`, the inbox, four lists, then regions, works, timers, queue)
-and value cells `v`. Every row class here is a slotted dataclass of integers (and one float); the compiled speed
-reads the same field names from one numpy record type per list, in which rows of different classes overlap.
+and value cells `v`. Every row class here is a dataclass of integers (and one float); the compiled speed reads the same
+field names from one numpy record type per list, in which rows of different classes overlap. Those of which each step
+makes some have no slots: what is not given is the class's, so that a row is made by a few assignments.
 
 A reference to nothing is -1. Times and durations are integer microseconds (M6.1).
 """
@@ -414,7 +415,7 @@ class TimerCell:
     left: int = NONE
 
 
-@dataclass(slots=True)
+@dataclass
 class Queued:
     """A stimulus, deferred event or internal event that waits; also the inbox of the step function.
 
@@ -481,7 +482,7 @@ class Cell:
     real: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass
 class RecordRow:
     """One record of a step, in codes: program rows for names, handles for texts."""
 
@@ -527,7 +528,7 @@ class ValueRow:
     real: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass
 class EffectRow:
     """Something the surroundings shall do after the append (M11.1)."""
 

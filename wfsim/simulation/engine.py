@@ -9,7 +9,7 @@ execution nor the number of cases changes what one case draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from wfsim.semantics import draws
 from wfsim.semantics.codes import (
@@ -70,8 +70,8 @@ OPEN_BYTES = 16_000
 
 _CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
 _ENTERS = frozenset({R_TRANSITION, R_STATE_ENTERED})
-_COUNTED = frozenset({R_EVENT_REJECTED, R_MESSAGE_SENT})
 _DRAWS = frozenset({R_ACTIVITY_SCHEDULED, R_CHILD_STARTED})
+_MATTERS = _DRAWS | {R_EVENT_REJECTED, R_MESSAGE_SENT}
 _TOLD_OTHERS = frozenset({START_CHILD, STOP_CHILD, SEND_MESSAGE, CLOSED})
 
 
@@ -87,27 +87,21 @@ class _Crowded(Exception):
     """More instances are open than there can be."""
 
 
-class _Job(NamedTuple):
-    """What an attempt does, and where is drawn for it: with which key, and how many-th it is."""
-
-    work: Work
-    key: int
-    number: int
+_Job: TypeAlias = tuple[Work, int, int]
+"""What an attempt does, and where is drawn for it: with which key, and how many-th it is."""
 
 
-class _Open:
+class _Open(Course):
     """An open instance, and what the surroundings plan for it.
 
     Attributes
     ----------
-    keys
-        By name, with what is drawn for it.
     unfinished
         By region: the activation of a stay whose planned event has been delivered, and may have left it open, and how
         many planned events have come to it so far.
     """
 
-    __slots__ = ("case", "course", "instance", "luck", "member", "number", "slots", "steps", "unfinished")
+    __slots__ = ("case", "instance", "luck", "member", "number", "slots", "steps", "unfinished")
 
     def __init__(self, number: int, case: Case, instance: Instance) -> None:
         self.number = number
@@ -116,7 +110,7 @@ class _Open:
         self.member: Member = case.member
         self.slots = case.member.slots
         self.luck = case.luck
-        self.course = Course(case.member.names)
+        super().__init__(case.member.names)
         self.steps = 0
         self.unfinished: dict[int, tuple[int, int]] = {}
 
@@ -132,8 +126,7 @@ class _Open:
 
     def spot_in(self, region: int, state: int) -> tuple[int, int]:
         """With which key is drawn for what comes to a region's stay, in a state with a name, and how many-th it is."""
-        names = self.member.names
-        return self.luck ^ names.keys[names.states[state]], self.course.nth[region]
+        return self.luck ^ self.keys[self.named[state]], self.nth[region]
 
 
 class Simulation:
@@ -320,30 +313,29 @@ class Simulation:
 
     def _after(self, case: _Open, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
-        summary = self.summary
         case.steps += 1
-        summary.end_time = self.now
-        summary.n_steps += 1
-        summary.n_records += len(output.records)
-        entered, drawn, course = [], [], case.course
+        self.summary.end_time = self.now
+        entered, drawn, instance, named = [], [], case.instance, case.named
         for record in output.records:
             kind = record.kind
             if kind in _ENTERS:
-                state = record.state if kind == R_STATE_ENTERED else record.to_state
-                if state >= 0:
+                state = record.to_state if kind == R_TRANSITION else record.state
+                if state in named:
                     entered.append(record)
-                    course.enter(record.region, state)
-            elif kind in _DRAWS:
-                drawn.append(course.spot(case.instance, record))
-            elif kind in _COUNTED:
-                self._count(case, record)
-        self.sink(case.number, case.instance, output)
+                    case.enter(record.region, state)
+            elif kind in _MATTERS:
+                if kind in _DRAWS:
+                    drawn.append(case.spot(instance, record))
+                else:
+                    self._count(case, record)
+        self.sink(case.number, instance, output)
         if self._keeping:
             self._settle(case)
-        self._carry_out(case, output, iter(drawn))
+        if output.effects:
+            self._carry_out(case, output, iter(drawn))
         if self._has_mail:
             self._relations.turn_back(case.case, output)
-        if case.instance.me.status >= COMPLETED:
+        if instance.m[0].status >= COMPLETED:
             self._close(case)
         elif case.steps > MOST_STEPS:
             self._give_up(case)
@@ -372,7 +364,7 @@ class Simulation:
                 put(due, order, Simulation._fire, (number, effect.timer, effect.id))
             elif kind == START_ATTEMPT:
                 name, nth = next(drawn)
-                job = _Job(member.works[effect.activity], case.luck ^ member.names.keys[name], nth)
+                job = member.works[effect.activity], case.luck ^ case.keys[name], nth
                 self._request(case, job, (number, effect.activity_id, effect.attempt))
             elif kind == CANCEL_ATTEMPT:
                 self._let_go((number, effect.activity_id, effect.attempt), case)
@@ -442,7 +434,7 @@ class Simulation:
             cell = case.cell(region)
             if cell.phase != ACTIVE or cell.activation != activation:
                 del case.unfinished[region]
-            elif cell.flight_phase == GROUNDED and case.instance.me.status == RUNNING_STATUS:
+            elif cell.flight_phase == GROUNDED and case.instance.m[0].status == RUNNING_STATUS:
                 del case.unfinished[region]
                 self._plan_event(case, region, activation, n_events)
 
@@ -450,7 +442,8 @@ class Simulation:
 
     def _request(self, case: _Open, job: _Job, request: Request) -> None:
         self._running[request] = job
-        work, pool = job.work, job.work.pool
+        work, key, nth = job
+        pool = work.pool
         asked = Asked.TAKEN if pool is None else pool.ask(self.now, request, work.wanted(self.now, case.instance))
         if asked is Asked.TAKEN:
             self._put(self.now, _RESULT, Simulation._start_attempt, request)
@@ -458,22 +451,23 @@ class Simulation:
             self._put(self.now, _RESULT, Simulation._end_attempt, (request, work.error_types.index(FULL)))
         elif pool is not None:
             if pool.patience is not None:
-                patience = pool.patience.sample(quick.draw(job.key, draws.PATIENCE, job.number, request[2]))
+                patience = pool.patience.sample(quick.draw(key, draws.PATIENCE, nth, request[2]))
                 when = self.now + sampling.whole(patience)
                 self._put(when, _RESULT, Simulation._give_up_waiting, request)
             self._serve(pool, None)
 
     def _waits(self, request: Request) -> bool:
         job = self._running.get(request)
-        return job is not None and job.work.pool is not None and request in job.work.pool.waiting
+        pool = None if job is None else job[0].pool
+        return pool is not None and request in pool.waiting
 
     def _let_go(self, request: Request, case: _Open | None = None) -> None:
         """An attempt is over: its worker, if any, takes the next, unless its case is one that keeps him."""
         job = self._running.pop(request, None)
-        pool = None if job is None else job.work.pool
+        pool = None if job is None else job[0].pool
         if job is None or pool is None:
             return
-        keep = case is not None and self._stays_with(job.work.pool_name, pool, case)
+        keep = case is not None and self._stays_with(job[0].pool_name, pool, case)
         self._serve(pool, pool.give_back(self.now, request, keep))
         if keep:
             self._hand_over(pool, request[0])
@@ -528,8 +522,8 @@ class Simulation:
         self._after(case, case.instance.activity_started(self.now, serial, attempt))
         if request not in self._running:
             return
-        work = job.work
-        way, after = work.fate(self.now, job.key, job.number, attempt)
+        work, key, nth = job
+        way, after = work.fate(self.now, key, nth, attempt)
         if way != NEVER_ENDS:
             pool, work_time = work.pool, sampling.whole(after)
             time = self.now + work_time
@@ -541,7 +535,7 @@ class Simulation:
     def _give_up_waiting(self, request: Request) -> None:
         """An attempt has waited for too long, if it still waits."""
         if self._waits(request):
-            self._end_attempt((request, self._running[request].work.error_types.index(RENEGED)))
+            self._end_attempt((request, self._running[request][0].error_types.index(RENEGED)))
 
     def _end_attempt(self, what: tuple[Request, int]) -> None:
         """A worker reports, or a pool does: success, or which way of failing it was."""
@@ -549,7 +543,7 @@ class Simulation:
         job = self._running.pop(request, None)
         if job is None:
             return
-        work = job.work
+        work, key, nth = job
         number, serial, attempt = request
         case = self.cases[number]
         if work.pool is not None:
@@ -561,7 +555,7 @@ class Simulation:
             asked = work.retry_after[way] if way < len(work.retry_after) else None
             self._after(case, case.instance.activity_failed(self.now, serial, attempt, error, retry_after=asked))
             return
-        again = work.again_after(job.key, job.number, attempt)
+        again = work.again_after(key, nth, attempt)
         if again is not None:
             self._put(self.now + sampling.whole(again), _RESULT, Simulation._succeed_again, (request, job))
         self._succeed(case, request, job)
@@ -574,8 +568,8 @@ class Simulation:
             self._succeed(case, request, job)
 
     def _succeed(self, case: _Open, request: Request, job: _Job) -> None:
-        _, serial, attempt = request
+        (_, serial, attempt), (work, key, nth) = request, job
         result = None
-        if job.work.result is not None:
-            result = job.work.result.get(case.instance, Place(job.key, draws.RESULT, job.number, attempt))
+        if work.result is not None:
+            result = work.result.get(case.instance, Place(key, draws.RESULT, nth, attempt))
         self._after(case, case.instance.activity_succeeded(self.now, serial, attempt, result))

@@ -28,8 +28,6 @@ class RunSummary:
         correlation key an open instance has (M7.2).
     n_children
         How many instances were started by others.
-    n_steps, n_records
-        Counts over all.
     end_time
         Microseconds of the last thing that happened.
     complete
@@ -44,8 +42,6 @@ class RunSummary:
     n_closed: int = 0
     n_refused: int = 0
     n_children: int = 0
-    n_steps: int = 0
-    n_records: int = 0
     end_time: int = 0
     complete: bool = True
     interrupted: bool = False

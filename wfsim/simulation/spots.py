@@ -51,6 +51,8 @@ class Names:
     calls
         By row of a region and of an activity that its transitions run; or that undoes what has run in the region,
         with `True`.
+    flights
+        By row of a region, which row of an instance is the work of its transition in flight.
     """
 
     def __init__(self, program: Program, planned: Container[int]) -> None:
@@ -59,6 +61,7 @@ class Names:
         self.states: dict[int, int] = {}
         self.calls: dict[tuple[int, int, bool], int] = {}
         rows = program.rows
+        self.flights = {row: rows[row].flight_work for row in program.region_rows.values()}
         for path, row in program.state_rows.items():
             state = rows[row]
             works = state.work in (ACTIVITY, INVOKE, FOR_EACH)
@@ -95,31 +98,34 @@ class Course:
 
     Attributes
     ----------
+    keys, named
+        What tells the draws of names apart, and the names of states, by their rows.
     nth
-        By region: how many-th entry its state's last was.
+        By region: how many-th entry the last was of a state with a name.
     """
 
-    __slots__ = ("_calls", "_counts", "_names", "nth")
+    __slots__ = ("_calls", "_counts", "_names", "keys", "named", "nth")
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self.keys, self.named = names.keys, names.states
         self._counts = [0] * len(names.keys)
         self._calls: dict[int, Spot] = {}
         self.nth: dict[int, int] = {}
 
     def enter(self, region: int, state: int) -> None:
-        """A state is entered."""
-        name = self._names.states.get(state)
-        if name is not None:
-            self._counts[name] += 1
-            self.nth[region] = self._counts[name]
+        """A state with a name is entered."""
+        name, counts = self.named[state], self._counts
+        counts[name] += 1
+        self.nth[region] = counts[name]
 
     def spot(self, instance: Instance, record: RecordRow) -> Spot:
         """Where is drawn for the attempt or the child that a record of the last step tells of."""
         region, names = record.region, self._names
-        flight = instance.m[instance.program.rows[region].flight_work]
-        if record.activity < 0 or flight.phase == IDLE or flight.serial != record.activity_id:
-            return names.states.get(record.state, 0), item(self.nth.get(region, 0), record.index)
+        flight = instance.m[names.flights[region]]
+        if flight.serial != record.activity_id or flight.phase == IDLE or record.activity < 0:
+            nth, index = self.nth.get(region, 0), record.index
+            return self.named.get(record.state, 0), nth if index < 0 else item(nth, index)
         if record.attempt == 1:
             undoes = flight.undoes >= 0
             of = instance.m[flight.undoes].region if undoes else region

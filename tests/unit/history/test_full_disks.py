@@ -177,7 +177,7 @@ def test_a_simulation_that_is_interrupted_is_not_complete(monkeypatch: pytest.Mo
     happen = Simulation._happen
 
     def some(self: Simulation, *arguments: Any) -> None:
-        if self.summary.n_steps == 20:
+        if self.summary.n_started == 20:
             raise KeyboardInterrupt
         happen(self, *arguments)
 

@@ -349,7 +349,6 @@ class CompiledSimulation:
         summary.n_started += int(state["n_started"])
         summary.n_closed = int(state["n_closed"])
         summary.n_children = int(state["n_others"])
-        summary.n_steps, summary.n_records = int(state["n_steps"]), int(state["n_records"])
         summary.end_time = int(state["end_time"])
         rejected: dict[tuple[Member, int, int], int] = {}
         firsts = self.memory.known.members["first_row"].tolist()
