@@ -31,7 +31,8 @@ def test_an_order_in_flight_takes_less_than_a_kilobyte() -> None:
     n_open = int(run.cases["open"].sum())
     assert n_open > 3_000, "as many as are open when most orders have come and few have gone"
     blocks = int(state["w_end"]) * run.words.itemsize
-    per_slot = run.cases.itemsize + run.stays.itemsize + 2 * run.timers.itemsize
+    names = int(simulation.memory.known.members["n_names"][0])
+    per_slot = run.cases.itemsize + run.stays.itemsize + 2 * run.timers.itemsize + names * run.visits.itemsize
     due = simulation.memory.n_due * (run.entries.itemsize + run.heap.itemsize)
     attempts = int(state["n_attempts"]) * run.attempts.itemsize + int(state["n_tracks"]) * run.tracks.itemsize
     assert (blocks + int(state["n_slots"]) * per_slot + due + attempts) / n_open < 1_000

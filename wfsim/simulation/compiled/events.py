@@ -59,8 +59,8 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
     planned = k.states[case.first_row + state]
     if planned.n_plans == 0 or n_events >= k.members[case.member].patience:
         return
-    stay = r.stays[case.stays + region - k.p[case.first_row].first_region]
-    which, delay = draw_event(k, planned, (key_of(k, case, stay.name), stay.nth, n_events))
+    nth = r.stays[case.stays + region - k.p[case.first_row].first_region].nth
+    which, delay = draw_event(k, planned, (key_of(k, case, planned.name), nth, n_events))
     push(r, s.now + whole(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
 
 

@@ -258,8 +258,9 @@ class Host:
             program = member.program
             cell = memory.run.m[int(area["m"]) + program.rows[a].slot]
             plans = member.events[int(cell["state"])]
-            stay = memory.run.stays[int(row["stays"]) + a - program.head.first_region]
-            place = Place(self._key_in(row, stay["name"]), PAYLOAD, int(stay["nth"]), c)
+            name = memory.known.states["name"][int(row["first_row"]) + int(cell["state"])]
+            nth = int(memory.run.stays["nth"][int(row["stays"]) + a - program.head.first_region])
+            place = Place(self._key_in(row, name), PAYLOAD, nth, c)
             payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
             door.event(self.now, plans.plans[d].event, payload)
         else:

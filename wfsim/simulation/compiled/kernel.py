@@ -201,13 +201,14 @@ def begin(k: Any, r: Any, time: int) -> Any:
     elif what == DUE:
         inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
     elif what == COMES:
-        plan = k.plans[k.states[case.first_row + r.m[i + p[entry.a].slot].state].first_plan + entry.d]
+        planned = k.states[case.first_row + r.m[i + p[entry.a].slot].state]
+        plan = k.plans[planned.first_plan + entry.d]
         stay = r.stays[case.stays + entry.a - p[0].first_region]
         inbox.kind, inbox.event = EVENT, plan.event
         if plan.first_value < plan.end_value:
             area.filled = 1
         for which in range(plan.first_value, plan.end_value):
-            fill_value(k, r, which, first, (key_of(k, case, stay.name), PAYLOAD, stay.nth, entry.c), 0)
+            fill_value(k, r, which, first, (key_of(k, case, planned.name), PAYLOAD, stay.nth, entry.c), 0)
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
         s.again = plan.asks

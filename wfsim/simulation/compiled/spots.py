@@ -31,7 +31,7 @@ def enter(k: Any, r: Any, case: Any, stay: Any, state: int) -> None:
     """A state is entered (`spots.Course.enter`)."""
     name = k.states[case.first_row + state].name
     if name > k.members[case.member].first_name:
-        stay.name, stay.nth = name, count(k, r, case, name)
+        stay.nth = count(k, r, case, name)
 
 
 @_njit

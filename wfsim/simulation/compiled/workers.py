@@ -168,7 +168,7 @@ def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int,
     row = r.attempts[at]
     s.free_attempt = row.next
     s.n_attempts += 1
-    row.slot, row.epoch, row.serial, row.attempt = slot, case.epoch, serial, attempt
+    row.slot, row.serial, row.attempt = slot, serial, attempt
     row.activity, row.pool, row.waits, row.next = activity, work.pool, 0, NONE
     row.name, row.nth = spot.name, spot.nth
     if case.first_attempt < 0:
@@ -287,10 +287,10 @@ def serve(k: Any, r: Any, pool: int) -> None:
         if k.pools[pool].discipline == _FAIR:
             queue.virtual = head.rank
         drop_first(r, line)
-        taken.waits = 0
+        taken.waits, epoch = 0, r.cases[taken.slot].epoch
         queue.waiting -= 1
         take_worker(k, r, taken, worker)
-        push(r, s.now, _RESULT, STARTS, taken.slot, taken.epoch, (taken.serial, taken.attempt, 0, 0))
+        push(r, s.now, _RESULT, STARTS, taken.slot, epoch, (taken.serial, taken.attempt, 0, 0))
     expect_opening(k, r, pool)
 
 
@@ -349,7 +349,7 @@ def take_own(r: Any, slot: int, row: Any, own: int) -> None:
     row.worker = r.attempts[own].worker
     unlink(r, slot, own)
     count_held(r, r.queues[row.pool], -1)
-    push(r, s.now, _RESULT, STARTS, slot, row.epoch, (row.serial, row.attempt, 0, 0))
+    push(r, s.now, _RESULT, STARTS, slot, r.cases[slot].epoch, (row.serial, row.attempt, 0, 0))
 
 
 @_njit
