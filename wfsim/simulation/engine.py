@@ -124,9 +124,10 @@ class _Open(Course):
         cell = self.instance.m[self.slots[region]]
         return cell.state if cell.phase == ACTIVE and cell.activation == activation else None
 
-    def spot_in(self, region: int, state: int) -> tuple[int, int]:
-        """With which key is drawn for what comes to a region's stay, in a state with a name, and how many-th it is."""
-        return self.luck ^ self.keys[self.named[state]], self.nth[region]
+    def spot_in(self, state: int) -> tuple[int, int]:
+        """With which key is drawn for what comes to a stay in a state with a name, and how many-th it is."""
+        name = self.named[state]
+        return self.luck ^ self.keys[name], self.counts[name]
 
 
 class Simulation:
@@ -322,7 +323,7 @@ class Simulation:
                 state = record.to_state if kind == R_TRANSITION else record.state
                 if state in named:
                     entered.append(record)
-                    case.enter(record.region, state)
+                    case.counts[named[state]] += 1
             elif kind in _MATTERS:
                 if kind in _DRAWS:
                     drawn.append(case.spot(instance, record))
@@ -405,7 +406,7 @@ class Simulation:
         plans = None if state is None else case.member.events.get(state)
         if state is None or plans is None or n_events >= case.member.patience:
             return
-        key, nth = case.spot_in(region, state)
+        key, nth = case.spot_in(state)
         which, delay = plans.draw(key, nth, n_events)
         when = self.now + sampling.whole(delay)
         self._put(when, _EVENT, Simulation._deliver, (case.number, region, activation, n_events, which))
@@ -420,7 +421,7 @@ class Simulation:
         plans, instance = case.member.events[state], case.instance
         payload = {}
         if plans.payloads[which]:
-            key, nth = case.spot_in(region, state)
+            key, nth = case.spot_in(state)
             place = Place(key, draws.PAYLOAD, nth, n_events)
             payload = {name: plan.get(instance, place) for name, plan in plans.payloads[which].items()}
         case.unfinished[region] = activation, n_events + 1

@@ -100,36 +100,30 @@ class Course:
     ----------
     keys, named
         What tells the draws of names apart, and the names of states, by their rows.
-    nth
-        By region: how many-th entry the last was of a state with a name.
+    counts
+        By name how often it was done; of a state that it is in, how many-th time it is there.
     """
 
-    __slots__ = ("_calls", "_counts", "_names", "keys", "named", "nth")
+    __slots__ = ("_calls", "_names", "counts", "keys", "named")
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self.keys, self.named = names.keys, names.states
-        self._counts = [0] * len(names.keys)
-        self._calls: dict[int, Spot] = {}
-        self.nth: dict[int, int] = {}
-
-    def enter(self, region: int, state: int) -> None:
-        """A state with a name is entered."""
-        name, counts = self.named[state], self._counts
-        counts[name] += 1
-        self.nth[region] = counts[name]
+        self.counts = [0] * len(names.keys)
+        # By region, what its transition in flight has called last.
+        self._calls: dict[int, int] = {}
 
     def spot(self, instance: Instance, record: RecordRow) -> Spot:
         """Where is drawn for the attempt or the child that a record of the last step tells of."""
         region, names = record.region, self._names
         flight = instance.m[names.flights[region]]
         if flight.serial != record.activity_id or flight.phase == IDLE or record.activity < 0:
-            nth, index = self.nth.get(region, 0), record.index
-            return self.named.get(record.state, 0), nth if index < 0 else item(nth, index)
+            name, index = self.named.get(record.state, 0), record.index
+            return name, self.counts[name] if index < 0 else item(self.counts[name], index)
+        undoes = flight.undoes >= 0
+        of = instance.m[flight.undoes].region if undoes else region
+        name = names.calls.get((of, record.activity, undoes), 0)
         if record.attempt == 1:
-            undoes = flight.undoes >= 0
-            of = instance.m[flight.undoes].region if undoes else region
-            name = names.calls.get((of, record.activity, undoes), 0)
-            self._counts[name] += 1
-            self._calls[region] = name, self._counts[name]
-        return self._calls[region]
+            self.counts[name] += 1
+            self._calls[region] = self.counts[name]
+        return name, self._calls.get(region, 0)

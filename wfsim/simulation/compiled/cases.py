@@ -67,7 +67,7 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int, luck: int) -> N
         stay.entered = NONE
         stay.current = NONE
         stay.planned = 0
-        stay.nth, stay.called, stay.nth_call = 0, given.first_name, 0
+        stay.nth_call = 0
     for timer in range(given.n_timers):
         r.timers[case.timers + timer] = NONE
     for name in range(given.n_names):

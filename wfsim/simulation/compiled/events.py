@@ -12,7 +12,7 @@ from wfsim.simulation.calendar import Order
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.draws import sample, whole
 from wfsim.simulation.compiled.layout import COMES
-from wfsim.simulation.compiled.spots import key_of
+from wfsim.simulation.compiled.spots import key_of, times
 
 _njit = njit(nogil=True, error_model="numpy")
 
@@ -59,7 +59,7 @@ def plan_event(k: Any, r: Any, slot: int, region: int, activation: int, n_events
     planned = k.states[case.first_row + state]
     if planned.n_plans == 0 or n_events >= k.members[case.member].patience:
         return
-    nth = r.stays[case.stays + region - k.p[case.first_row].first_region].nth
+    nth = times(k, r, case, planned.name)
     which, delay = draw_event(k, planned, (key_of(k, case, planned.name), nth, n_events))
     push(r, s.now + whole(delay), _EVENT, COMES, slot, case.epoch, (region, activation, n_events, which))
 

@@ -259,7 +259,8 @@ class Host:
             cell = memory.run.m[int(area["m"]) + program.rows[a].slot]
             plans = member.events[int(cell["state"])]
             name = memory.known.states["name"][int(row["first_row"]) + int(cell["state"])]
-            nth = int(memory.run.stays["nth"][int(row["stays"]) + a - program.head.first_region])
+            first_name = int(memory.known.members["first_name"][int(row["member"])])
+            nth = int(memory.run.visits[int(row["visits"]) + int(name) - first_name])
             place = Place(self._key_in(row, name), PAYLOAD, nth, c)
             payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
             door.event(self.now, plans.plans[d].event, payload)

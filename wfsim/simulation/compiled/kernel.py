@@ -117,7 +117,7 @@ from wfsim.simulation.compiled.returns import (
     UNIQUES,
 )
 from wfsim.simulation.compiled.room import has_room
-from wfsim.simulation.compiled.spots import key_of
+from wfsim.simulation.compiled.spots import key_of, times
 from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
 from wfsim.simulation.plans import SUCCEEDS
 
@@ -203,12 +203,13 @@ def begin(k: Any, r: Any, time: int) -> Any:
     elif what == COMES:
         planned = k.states[case.first_row + r.m[i + p[entry.a].slot].state]
         plan = k.plans[planned.first_plan + entry.d]
-        stay = r.stays[case.stays + entry.a - p[0].first_region]
         inbox.kind, inbox.event = EVENT, plan.event
         if plan.first_value < plan.end_value:
             area.filled = 1
-        for which in range(plan.first_value, plan.end_value):
-            fill_value(k, r, which, first, (key_of(k, case, planned.name), PAYLOAD, stay.nth, entry.c), 0)
+            place = key_of(k, case, planned.name), PAYLOAD, times(k, r, case, planned.name), entry.c
+            for which in range(plan.first_value, plan.end_value):
+                fill_value(k, r, which, first, place, 0)
+        stay = r.stays[case.stays + entry.a - p[0].first_region]
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
         s.again = plan.asks

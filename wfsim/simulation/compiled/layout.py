@@ -160,9 +160,9 @@ HAPPENING = _record("", "what slot epoch a b c d next")
 
 CASE = _record(
     "key luck started seq steps key_whole",
-    "number epoch first_attempt first_track first_clock path watched member first_row w block size used n_works n_spare "
-    "listed stays timers visits name parent parent_name next open activation born_by depth family first_child before "
-    "after key_tag key_next",
+    "number epoch first_attempt first_track first_clock path watched member first_row w block size used n_works "
+    "n_spare listed stays timers visits name parent parent_name next open activation born_by depth family first_child "
+    "before after key_tag key_next",
     unit=LINE_BYTES,
 )
 """An instance in its slot, whose first two lines of the cache have what each step asks; `epoch` tells it from those
@@ -191,10 +191,9 @@ AREA = _record("", "m v spare slot plain most filled private")
 many words its block can have. `filled` says whether there is something in the cells of the inbox,
 `private` whether there may be in those of flights."""
 
-STAY = _record("entered", "entered_seq current activation n_events planned nth called nth_call")
+STAY = _record("entered", "entered_seq current activation n_events planned nth_call")
 """Of each region: when and by which record its state was entered, in which activation it is, and the stay whose planned
-event has come; how many-th entry the last was of a state with a name, and where is drawn for what its transition in
-flight has called last."""
+event has come; and how many-th call of its name the last was that its transition in flight has made."""
 
 ATTEMPT = _record("ticket", "slot serial attempt activity pool waits worker next name nth")
 """An attempt that is under way, or where `serial` is -1 a worker whom the case keeps without work. `name` and `nth` are

@@ -130,7 +130,7 @@ def follow_state(k: Any, r: Any, slot: int, record: Any, row: Any) -> None:
     if enters:
         stay.entered, stay.entered_seq, stay.current = record.time, record.seq, record.activation
         state = record.state if kind == R_STATE_ENTERED else record.to_state
-        enter(k, r, case, stay, state)
+        enter(k, r, case, state)
         if record.region == k.members[case.member].root:
             case.path = path_after(r, case.path, case.first_row + state)
 
