@@ -7,11 +7,11 @@ from typing import Any
 
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds
+from tests.benchmarks.families import in_python
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.program import Program
-from wfsim.simulation.compiled.run import CompiledSimulation
-from wfsim.simulation.engine import Simulation
+from wfsim.simulation.compiled.run import Chunk, CompiledSimulation
 from wfsim.simulation.scenario import Scenario
 
 CASES, STEPS, RUNS = 2_000, 20_000, 3
@@ -19,22 +19,23 @@ NAMES = ("food_delivery",)
 
 
 class _Counted(CompiledSimulation):
-    """Counts its questions."""
+    """Counts its records, which it drops, and its questions."""
 
-    questions = 0
+    def __init__(self, program: Program, scenario: Scenario) -> None:
+        self.n_records = self.questions = 0
+        super().__init__(program, scenario, sink=self._count)
+
+    def _count(self, chunk: Chunk) -> None:
+        self.n_records += len(chunk.log)
 
     def _answer(self) -> None:
         self.questions += 1
         super()._answer()
 
 
-def _in_python(program: Program, scenario: Scenario) -> int:
-    return Simulation(program, scenario, sink=lambda *step: None).run().n_records
-
-
 def _compiled(program: Program, scenario: Scenario) -> _Counted:
-    simulation = _Counted(program, scenario, sink=lambda chunk: None)
-    simulation.n_records = simulation.run().n_records  # type: ignore[attr-defined]
+    simulation = _Counted(program, scenario)
+    simulation.run()
     return simulation
 
 
@@ -78,8 +79,8 @@ def measure() -> list[Measured]:
         program = compile_workflow(workflow)
         scenario = wf.load_scenario(files.scenario).changed(cases=CASES)
         run = _compiled(program, scenario)
-        records: int = run.n_records  # type: ignore[attr-defined]
-        plain = _least(partial(_in_python, program, scenario.changed(cases=CASES // 10))) * 10
+        records = run.n_records
+        plain = _least(partial(in_python, program, scenario.changed(cases=CASES // 10))) * 10
         quick = _least(partial(_compiled, program, scenario))
         measured += [
             Measured(f"{name}, in Python", records / plain, "rows/s"),

@@ -110,7 +110,7 @@ class Course:
         self._names = names
         self.keys, self.named = names.keys, names.states
         self.counts = [0] * len(names.keys)
-        # By region, what its transition in flight has called last.
+        # By region, how many-th call of its name the last was that its transition in flight has made.
         self._calls: dict[int, int] = {}
 
     def spot(self, instance: Instance, record: RecordRow) -> Spot:

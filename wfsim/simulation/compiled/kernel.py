@@ -287,8 +287,7 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
                 if number >= 0:
                     void(r, number)
         elif kind == START_ATTEMPT:
-            spot = r.spots[effect.seq - o.records[0].seq]
-            request(k, r, slot, effect.activity_id, effect.attempt, case.first_row + effect.activity, spot)
+            request(k, r, slot, effect, r.spots[effect.seq - o.records[0].seq])
         elif kind == CANCEL_ATTEMPT:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:

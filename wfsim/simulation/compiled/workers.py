@@ -157,12 +157,10 @@ def next_line(k: Any, r: Any, pool: int) -> Any:
 
 
 @_njit
-def request(k: Any, r: Any, slot: int, serial: int, attempt: int, activity: int, spot: Any) -> None:
-    """An attempt is to be made: a worker takes it, or it waits. The activity is a row among all programs.
-
-    `spot` is where is drawn for it.
-    """
+def request(k: Any, r: Any, slot: int, effect: Any, spot: Any) -> None:
+    """An attempt is to be made: a worker takes it, or it waits. `spot` is where is drawn for it."""
     s, case = r.state[0], r.cases[slot]
+    serial, attempt, activity = effect.activity_id, effect.attempt, case.first_row + effect.activity
     work = k.works[activity]
     at = s.free_attempt
     row = r.attempts[at]
@@ -435,7 +433,7 @@ def plan_end(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
 def plan_again(k: Any, r: Any, slot: int, serial: int, attempt: int) -> None:
     """An attempt has succeeded: it does so again if it is carried out twice (`plans.Work.again_after`)."""
     s, case = r.state[0], r.cases[slot]
-    work, key = k.works[s.activity], key_of(k, r.cases[slot], s.drawn)
+    work, key = k.works[s.activity], key_of(k, case, s.drawn)
     if work.twice > 0.0 and draw(key, TWICE, s.nth, attempt) < work.twice:
         after = whole(sample(k, work.law, draw(key, SECOND_DURATION, s.nth, attempt)))
         push(r, s.now + after, _RESULT, AGAIN, slot, case.epoch, (serial, attempt, s.drawn, s.nth))
