@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import signal
 import tempfile
@@ -278,29 +277,24 @@ def test_stopped_put_on_disk_and_resumed_it_is_the_same(name: str, tmp_path: Pat
     assert saved_at.exists()
 
 
-def test_what_is_no_run_on_disk_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+def test_what_is_no_run_on_disk_is_refused(tmp_path: Path) -> None:
     workflow, scenario = of_example("order_processing", 40)
     simulation = CompiledSimulation(compile_workflow(workflow), scenario, sink=lambda chunk: None)
     assert not simulation.advance(100)
-    whole, harmful = tmp_path / "whole", tmp_path / "harmful"
+    whole, broken, empty = (tmp_path / name for name in ("whole", "broken", "empty"))
     simulation.save(whole)
-    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(harmful, "w") as written:
-        for name in read.namelist():
-            written.writestr(name, pickle.dumps(Harmful()) if name == "state" else read.read(name))
-    for path in (harmful, tmp_path / "missing", Path(__file__)):
+    for path, state in ((broken, "{"), (empty, "[]")):
+        with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w") as written:
+            for name in read.namelist():
+                written.writestr(name, state if name == "state.json" else read.read(name))
+    for path in (broken, tmp_path / "missing", Path(__file__)):
         with pytest.raises(SimulationError, match="no run of a simulation can be read there"):
             simulation.restore(path)
-    assert not Harmful.ran
+    with pytest.raises(SimulationError, match="a run of another workflow"):
+        simulation.restore(empty)
     other = CompiledSimulation(compile_workflow(workflow), scenario.changed(seed=99), sink=lambda chunk: None)
     with pytest.raises(SimulationError, match="a run of another workflow, scenario, replication"):
         other.restore(whole)
-
-
-class Harmful:
-    ran = False
-
-    def __reduce__(self) -> Any:
-        return setattr, (Harmful, "ran", True)
 
 
 def test_two_at_once_are_each_the_same(tmp_path: Path) -> None:

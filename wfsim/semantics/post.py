@@ -6,15 +6,15 @@ close, hand it what they send, and carry out what it answers: the simulator in s
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from wfsim.errors import CorrelationTaken, StartRefused
 
 from .codes import R_EVENT_REJECTED, R_STIMULUS_IGNORED, T_CLOSED
 from .stimulus import checked_inputs, correlation_key
+from .texts import canonical
 
 if TYPE_CHECKING:
     from wfsim.model.values import Value
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from .kernel import Output
     from .program import Program
     from .texts import Texts
+
+
+def message_id(sender: str, number: int) -> str:
+    """The id of a message (M7.2): a function of records."""
+    return f"{sender}:m{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Letter:
     @property
     def id(self) -> str:
         """The event id under which it arrives, and the id of an instance that it starts."""
-        return f"{self.sender}:m{self.number}"
+        return message_id(self.sender, self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Handling:
     ----------
     what
         `deliver` to `receiver`; `start` an instance of `workflow` with `inputs` under the id `receiver`, then deliver;
-        `keep` until `until`, then ask `overdue`; `send_back` with `reason`.
+        `keep` until `until`, then ask `expires` or `overdue`; `send_back` with `reason`.
     """
 
     what: Literal["deliver", "start", "keep", "send_back"]
@@ -68,6 +73,18 @@ class Handling:
     inputs: Mapping[str, Value] = field(default_factory=dict)
     until: int = 0
     reason: str = ""
+
+
+_Place: TypeAlias = "tuple[str, str, Value]"
+"""Where a key of a workflow leads, or with an empty name of a workflow the id of an instance."""
+
+
+class _Kept(NamedTuple):
+    """How many-th letter it is that is kept, until when, and which."""
+
+    serial: int
+    until: int
+    letter: Letter
 
 
 class PostOffice:
@@ -83,25 +100,24 @@ class PostOffice:
     Notes
     -----
     Order holds per sender and receiver: what is kept for an instance comes before everything later.
-    Each call costs time logarithmic in the letters kept.
+    Each call costs the same however many letters are kept, but `overdue`, which looks at all of them.
     """
 
     def __init__(self, programs: Mapping[str, Program], is_closed: Callable[[str], bool]) -> None:
         self._programs = programs
         self._is_closed = is_closed
-        self._open: dict[str, tuple[str, str, Value] | None] = {}
-        self._by_key: dict[tuple[str, str, Value], str] = {}
-        self._kept: dict[tuple[str, str, Value], dict[str, tuple[int, Letter]]] = {}
-        self._due: list[tuple[int, int, tuple[str, str, Value], str]] = []
+        self._open: dict[str, _Place | None] = {}
+        self._by_key: dict[_Place, str] = {}
+        self._kept: dict[_Place, dict[str, _Kept]] = {}
         self._serial = 0
 
     def state(self) -> tuple[object, ...]:
         """All that it remembers; see `restore`."""
-        return self._open, self._by_key, self._kept, self._due, self._serial
+        return self._open, self._by_key, self._kept, self._serial
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Remember what another office of the same programs did."""
-        self._open, self._by_key, self._kept, self._due, self._serial = state
+        self._open, self._by_key, self._kept, self._serial = state
 
     def opened(self, name: str, workflow: str, key: Value) -> list[Letter]:
         """An instance has started: what has been kept for it, in order.
@@ -120,7 +136,7 @@ class PostOffice:
             self._by_key[places[-1]] = name
         self._open[name] = None if key is None else places[-1]
         kept = [each for place in places for each in self._kept.pop(place, {}).values()]
-        return [letter for _, letter in sorted(kept, key=lambda each: each[0])]
+        return [each.letter for each in sorted(kept)]
 
     def refuse_taken(self, workflow: str, key: Value) -> None:
         """Raise StartRefused if an open instance of the workflow has this key (M7.2)."""
@@ -134,6 +150,10 @@ class PostOffice:
         if place is not None:
             del self._by_key[place]
 
+    def lost(self, name: str) -> None:
+        """An instance is gone and has not closed: nothing reaches it any more, but its key remains taken."""
+        self._open.pop(name, None)
+
     def send(self, letter: Letter, now: int, sender: Workflow) -> Handling:
         """What is to be done with a letter that was sent now, by an instance of `sender`; its step is over.
 
@@ -141,36 +161,36 @@ class PostOffice:
         """
         if letter.key is None:
             return self._to_instance(letter, now, sender)
-        place = _place(letter.to, letter.key)
-        receiver = self._by_key.get(place)
+        receiver = self._by_key.get(_place(letter.to, letter.key))
         if receiver is not None:
             return Handling("deliver", letter, receiver)
         program = self._programs.get(letter.to)
         handling = unreceived(letter, None if program is None else program.workflow, now)
         if program is None or handling.what != "start":
-            return self._kept_if_so(handling, place)
+            return self._kept_if_so(handling)
         try:
             return replace(handling, inputs=inputs_from(letter, program))
         except StartRefused as refusal:
             return Handling("send_back", letter, reason=str(refusal))
 
+    def expires(self, letter: Letter) -> bool:
+        """The time to live of a letter is over: whether it is kept still, and then it is not any more."""
+        place = _place_of(letter)
+        here = self._kept.get(place, {})
+        found = here.pop(letter.id, None)
+        if found is not None and not here:
+            del self._kept[place]
+        return found is not None
+
+    def keeps(self, letter: Letter) -> bool:
+        """Whether a letter is kept."""
+        return letter.id in self._kept.get(_place_of(letter), {})
+
     def overdue(self, now: int) -> list[Letter]:
         """Letters whose time to live is over, to be sent back as `expired`; earliest first."""
-        found: list[Letter] = []
-        while self._due and self._due[0][0] <= now:
-            _, _, place, identity = heapq.heappop(self._due)
-            here = self._kept.get(place, {})
-            if identity in here:
-                found.append(here.pop(identity)[1])
-                if not here:
-                    del self._kept[place]
-        return found
-
-    def next_due(self) -> int | None:
-        """When the next letter's time to live is over."""
-        while self._due and self._due[0][3] not in self._kept.get(self._due[0][2], {}):
-            heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        found = [each for here in self._kept.values() for each in here.values() if each.until <= now]
+        found.sort(key=lambda each: (each.until, each.serial))
+        return [each.letter for each in found if self.expires(each.letter)]
 
     def _to_instance(self, letter: Letter, now: int, sender: Workflow) -> Handling:
         receiver = letter.to
@@ -180,14 +200,13 @@ class PostOffice:
             return Handling("deliver", letter, receiver)
         if self._is_closed(receiver):
             return Handling("send_back", letter, reason="closed")
-        return self._kept_if_so(for_nobody(letter, sender, now), ("", receiver, None))
+        return self._kept_if_so(for_nobody(letter, sender, now))
 
-    def _kept_if_so(self, handling: Handling, place: tuple[str, str, Value]) -> Handling:
+    def _kept_if_so(self, handling: Handling) -> Handling:
         if handling.what == "keep":
             letter = handling.letter
             self._serial += 1
-            self._kept.setdefault(place, {})[letter.id] = (self._serial, letter)
-            heapq.heappush(self._due, (handling.until, self._serial, place, letter.id))
+            self._kept.setdefault(_place_of(letter), {})[letter.id] = _Kept(self._serial, handling.until, letter)
         return handling
 
 
@@ -253,9 +272,19 @@ def key_taken(workflow: str, key: Value, other: str) -> CorrelationTaken:
     )
 
 
-def _place(workflow: str, key: Value) -> tuple[str, str, Value]:
-    """Where a key leads; 5 and 5.0 are one key, as for `==` (M10.1), and 1 and true are two."""
+def _place(workflow: str, key: Value) -> _Place:
+    """Where a key leads; 5 and 5.0 are one key, as for `==` (M10.1), and 1 and true are two.
+
+    Nobody has a list or an object as its key, but one may write to it.
+    """
+    if isinstance(key, (list, tuple, Mapping)):
+        return (workflow, "json", canonical(key))
     return (workflow, "boolean" if isinstance(key, bool) else "", key)
+
+
+def _place_of(letter: Letter) -> _Place:
+    """Where it is kept."""
+    return ("", letter.to, None) if letter.key is None else _place(letter.to, letter.key)
 
 
 def turned_away(texts: Texts, output: Output) -> dict[str, str]:

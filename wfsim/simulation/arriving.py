@@ -90,6 +90,8 @@ class ArrivalStream:
         Size of a closed one, or 0.
     present
         Of a closed one: the numbers of its open instances, by name.
+    think
+        How long its members think.
     """
 
     def __init__(
@@ -113,21 +115,19 @@ class ArrivalStream:
         self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
         self.population = 0 if arrivals.closed is None else arrivals.closed.population
         self.present: dict[str, int] = {}
-        self._arrivals = arrivals
+        self.arrivals = arrivals
         self._begins = begins
         self._ask_history = ask_history
-        self._think = None if arrivals.closed is None else arrivals.closed.think.sampler()
+        self.think = sampling.constant(0.0)
+        if arrivals.closed is not None:
+            self.think = arrivals.closed.think.sampler() or self.think
         self._n = 0
         self._coming = self._all()
 
-    def state(self) -> tuple[object, ...]:
-        """How many have come, and what waits; see `restore`."""
-        return self._n, self.pending, self.schedules, self.present
-
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on where another stream of the same arrivals was; takes as long as that took."""
-        self._n, self.pending, self.schedules, self.present = state
-        deque(islice(self._coming, self._n), maxlen=0)
+    def skip(self, n: int) -> None:
+        """Go on where another stream of the same arrivals has taken so many; takes as long as that took."""
+        self._n = n
+        deque(islice(self._coming, n), maxlen=0)
 
     @property
     def is_complete(self) -> bool:
@@ -169,6 +169,25 @@ class ArrivalStream:
             known.waiting.append(arrival)
         return False
 
+    def name(self, number: int) -> str:
+        """What the instance of an arrival is called."""
+        return f"{self.called}-{number}" if self.called else str(number)
+
+    def too_often(self, number: int) -> ScenarioError:
+        """The error of a member of a closed population whose next arrival has no number."""
+        return ScenarioError(
+            f"A member of the closed population of {self.population:,} has come "
+            f"{number // self.population:,} times, and no more can be numbered. Let it think longer, or "
+            "give a smaller population or a horizon."
+        )
+
+    def stands_still(self, n_came: int) -> ScenarioError:
+        """The error of a closed population that comes ever again at one moment."""
+        return ScenarioError(
+            f"the closed population of {self.population:,} has come {n_came:,} times at one moment: its "
+            "members neither think nor work, so time does not pass. Let them think, or the work take some time."
+        )
+
     def started(self, arrival: Arrival, case: Case) -> None:
         """An arrival has become an instance."""
         if arrival.schedule:
@@ -195,7 +214,7 @@ class ArrivalStream:
     # --- times -----------------------------------------------------------------------------------
 
     def _all(self) -> Iterator[tuple[int, Mapping[str, Any], str]]:
-        arrivals = self._arrivals
+        arrivals = self.arrivals
         if arrivals.schedules is not None:
             yield from heapq.merge(
                 *(self._by_the_clock(name) for name in arrivals.schedules), key=lambda coming: coming[0]
@@ -212,11 +231,11 @@ class ArrivalStream:
             yield from ((time, {}, "") for time in self._by_chance())
 
     def _thinks(self, number: int) -> int:
-        law = self._think or sampling.constant(0.0)
-        return sampling.whole(law.sample(quick.draw(self.key, draws.ARRIVAL, number, 0)))
+        return sampling.whole(self.think.sample(quick.draw(self.key, draws.ARRIVAL, number, 0)))
 
     def _by_chance(self) -> Iterator[int]:
-        law, pace, sizes = self._arrivals.interval(), self._arrivals.pace(), self._arrivals.sizes()
+        arrivals = self.arrivals
+        law, pace, sizes = arrivals.interval(), arrivals.pace(), arrivals.sizes()
         assert law is not None, "all other ways are told apart before"
         moment, time, number = 0.0, 0, 0
         while True:

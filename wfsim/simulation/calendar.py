@@ -70,7 +70,9 @@ class LetterReturns(NamedTuple):
 
 
 class Overdue(NamedTuple):
-    """Somewhere a message may have waited long enough."""
+    """A message has waited long enough, unless somebody has come for it."""
+
+    letter: Letter
 
 
 Happening = Arrives | ChildEnded | Stops | LetterComes | LetterReturns | Overdue

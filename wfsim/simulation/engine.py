@@ -236,10 +236,6 @@ class Simulation:
         self.summary.n_children += 1
         return FIRST_CHILD - 1 + self.summary.n_children
 
-    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
-        """Nobody has a key here whom the mail does not know."""
-        return None
-
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time."""
         self._put(time, order, Simulation._happen, happening)
@@ -275,7 +271,7 @@ class Simulation:
             self._let_in(self._relations.arrive(what))
             self._tell()
         elif isinstance(what, Overdue):
-            self._relations.overdue()
+            self._relations.overdue(what.letter)
         elif (case := self.cases.get(what.case)) is not None:
             self._after(case, self._relations.deliver(case.case, case.instance, what))
         else:
@@ -310,7 +306,7 @@ class Simulation:
             return what[0][0] in self.cases
         if does is Simulation._open_pool:
             return bool(what.waiting)
-        return True
+        return not isinstance(what, Overdue) or self._relations.is_kept(what.letter)
 
     def _after(self, case: _Open, output: Output) -> None:
         """Hand the step's output on, then carry out its effects."""
@@ -376,8 +372,7 @@ class Simulation:
                 if kind == START_CHILD:
                     self._relations.start_child(number, case.case, effect, named, next(drawn))
                 elif kind == SEND_MESSAGE:
-                    region = output.records[effect.seq - output.records[0].seq].region
-                    self._relations.send(case.case, named, region)
+                    self._relations.send(case.case, named, case.sent(effect.event))
                 else:
                     self._relations.carry_out(case.case, effect, named)
 
@@ -391,6 +386,7 @@ class Simulation:
     def _give_up(self, case: _Open) -> None:
         number = case.number
         del self.cases[number]
+        self._relations.given_up(case.case)
         for pool in self._keeping.values():
             self._release(pool, number)
         for request in [each for each in self._running if each[0] == number]:

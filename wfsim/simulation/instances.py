@@ -77,7 +77,6 @@ class Case:
         "name",
         "parent",
         "relatives",
-        "started_by_message",
     )
 
     def __init__(
@@ -98,8 +97,6 @@ class Case:
         self.parent = parent
         self.activation = activation
         self.children: dict[int, int] = {}
-        # How often by name of the message.
-        self.started_by_message: dict[str, int] = {}
         self.depth: int = 0 if origin is None else origin.depth + 1
         # How many instances the first of the family has set going, in one list that they all share.
         self.relatives: list[int] = [0] if origin is None else origin.relatives

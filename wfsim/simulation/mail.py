@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wfsim.errors import StartRefused
+from wfsim.model.expression_tree import TemplateLiteral
 from wfsim.semantics.codes import SEND
 from wfsim.semantics.layout import ActionRow
 from wfsim.semantics.post import Handling, Letter, PostOffice, turned_away
@@ -26,6 +27,17 @@ def writes(program: Program) -> bool:
     return any(isinstance(row, ActionRow) and row.action == SEND for row in program.rows)
 
 
+def writes_by_id(program: Program) -> bool:
+    """Whether instances send messages to others by their ids, or may do so."""
+    sent = (operation.sends for operation in program.workflow.operations())
+    return any(
+        each is not None
+        and each.key is None
+        and not (isinstance(each.receiver, TemplateLiteral) and each.receiver.value in ("self", "parent"))
+        for each in sent
+    )
+
+
 def uses_mail(program: Program) -> bool:
     """Whether instances send messages, or are found by a key."""
     return writes(program) or program.head.key_cell >= 0
@@ -33,7 +45,7 @@ def uses_mail(program: Program) -> bool:
 
 def letter_of(sender: Case, effect: Effect) -> Letter:
     """The message of an effect; one to the parent is to the instance that this is."""
-    to = sender.parent_name if effect.to == "parent" else None
+    to = sender.parent_name if effect.to == "parent" and effect.key is None else None
     return Letter(
         sender.name, effect.message_id, to or effect.to or "", effect.key, effect.event or "", dict(effect.payload)
     )
@@ -55,16 +67,6 @@ class Mail:
         self._delivered: dict[str, dict[str, Letter]] = {}
         programs = {name: member.program for name, member in self.members.items()}
         self._office = PostOffice(programs, self._closed.__contains__)
-
-    def state(self) -> tuple[object, ...]:
-        """All that it remembers; see `restore`."""
-        return self._numbers, self._closed, self._delivered, self._office.state()
-
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Remember what another one of the same members did."""
-        self._numbers, closed, self._delivered, office = state
-        self._closed |= closed
-        self._office.restore(office)
 
     def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
         """Why an instance with these inputs cannot start now: an open one has its key (M7.2).
@@ -92,6 +94,9 @@ class Mail:
     def closed(self, name: str) -> None:
         """An instance has closed."""
         self._office.closed(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
         self._closed.add(name)
         self._numbers.pop(name, None)
         self._delivered.pop(name, None)
@@ -104,9 +109,18 @@ class Mail:
         """What is to be done with a letter of an instance of this program, as things stand now."""
         return self._office.send(letter, now, program.workflow)
 
-    def overdue(self, now: int) -> list[Letter]:
-        """Letters that nobody has come for in time."""
-        return self._office.overdue(now)
+    def lost(self, name: str) -> None:
+        """An instance is given up: it is gone, and its key remains taken."""
+        self._office.lost(name)
+        self._forget(name)
+
+    def expires(self, letter: Letter) -> bool:
+        """The time to live of a letter is over: whether nobody has come for it."""
+        return self._office.expires(letter)
+
+    def keeps(self, letter: Letter) -> bool:
+        """Whether nobody has come for a letter yet."""
+        return self._office.keeps(letter)
 
     def hand_over(self, receiver: str, letter: Letter) -> None:
         """The letter is with its receiver now; it goes back if it is turned away one day."""

@@ -1,7 +1,7 @@
 """What instances have to do with each other and with the world: arrivals, children, letters.
 
-The calendar in Python asks it, and the compiled one for arrivals that follow no law and where workflows send; what it
-does of itself is a twin of this (`compiled.families`). It decides who starts and who is told; the calendar, its
+The calendar in Python asks it; the compiled one is a twin of this (`compiled.arrivals`, `families`, `letters`). It
+decides who starts and who is told; the calendar, its
 `Stage`, has the time and the instances, and lets things happen. Children are instances of their own, whose random key
 is a function of their parent's and of the activation that started them (M4.4). What their surroundings draw follows
 from what they draw for the parent, from the state that runs the child and from how often it was entered (`spots`).
@@ -32,7 +32,6 @@ from .calendar import (
 from .instances import Case, RunSummary
 from .mail import Mail, letter_of
 from .plans import Member
-from .sampling import name_key
 from .spots import Spot
 
 if TYPE_CHECKING:
@@ -56,6 +55,9 @@ FIRST_CHILD = 2**30
 MOST_AT_ONCE = 100_000
 """A closed population comes at most that many times more often at one moment than it has members, if time passes."""
 
+ENDLESS_FAMILY = "no more instances are started here"
+"""Why a letter comes back that would start one more of those."""
+
 MOST_DEPTH, MOST_RELATIVES = 100, 100_000
 """How deep instances start each other, and how many one arrival sets going, before no more are started."""
 
@@ -76,9 +78,6 @@ class Stage(Protocol):
 
     def new_number(self) -> int:
         """Of an instance that others start, from `FIRST_CHILD` on in order of the starts."""
-
-    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
-        """Why an instance of a program cannot start with these inputs, as far as it knows the keys (M7.2)."""
 
     def put(self, time: int, order: Order, happening: Happening) -> None:
         """Let it happen at a time, in microseconds."""
@@ -112,12 +111,17 @@ class _Child(NamedTuple):
 class _Sent(NamedTuple):
     sender: Case
     letter: Letter
-    region: int
+    spot: Spot
 
 
 def refused_inputs(refusal: StartRefused, inputs: Mapping[str, Any]) -> ScenarioError:
     """The error of an arrival that cannot start with what it comes with."""
     return ScenarioError(f"{refusal} The scenario's inputs: {', '.join(inputs) or 'none'}. Set it under 'inputs'.")
+
+
+def refused_told(n: int, first: str) -> str:
+    """What the notes say of arrivals that could not start."""
+    return f"{n:,} arrivals were refused; the first: {first}"
 
 
 def endless_told(case: str, n_relatives: int, depth: int) -> str:
@@ -179,36 +183,11 @@ class Relations:
         run_key = quick.mix_key(scenario.seed, replication, 0)
         self.streams: list[ArrivalStream] = streams_of(scenario, members, run_key, ask_history)
 
-    def state(self) -> tuple[object, ...]:
-        """All that it remembers between two happenings, its summary too; see `restore`."""
-        mail = None if self._mail is None else self._mail.state()
-        told = self._root_has_come, self._most_relatives, self._refused, self.n_sent
-        return told, vars(self._summary), mail, [stream.state() for stream in self.streams]
-
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on where the relations of the same run were."""
-        told, summary, mail, streams = state
-        self._root_has_come, self._most_relatives, self._refused, self.n_sent = told
-        vars(self._summary).update(summary)
-        if self._mail is not None:
-            self._mail.restore(mail)
-        for stream, of in zip(self.streams, streams):
-            stream.restore(of)
-
-    @property
-    def has_mail(self) -> bool:
-        """Whether any instance writes to others, or is found by a key."""
-        return self._mail is not None
-
-    def awaits_end(self, case: Case) -> bool:
-        """Whether an arrival waits for an instance to close."""
-        return any(case.name in stream.present or stream.schedules for stream in self.streams)
-
     def told(self) -> list[str]:
         """What to note at the end."""
         told = []
         if self._summary.n_refused:
-            told.append(f"{self._summary.n_refused:,} arrivals were refused; the first: {self._refused}")
+            told.append(refused_told(self._summary.n_refused, self._refused))
         for stream in self.streams:
             told += stream.told()
         return told
@@ -227,11 +206,7 @@ class Relations:
             has_come = not (stream.population and stream.pending)
             self._root_has_come = self._root_has_come or (which == 0 and has_come)
         elif arrival.number >= FIRST_CHILD:
-            raise ScenarioError(
-                f"A member of the closed population of {stream.population:,} has come "
-                f"{arrival.number // stream.population:,} times, and no more can be numbered. Let it think longer, or "
-                "give a smaller population or a horizon."
-            )
+            raise stream.too_often(arrival.number)
         elif horizon is None or arrival.time <= horizon:
             self._stage.put(arrival.time, Order.EVENT, Arrives(which, arrival.number))
 
@@ -253,16 +228,12 @@ class Relations:
         now = self._stage.now
         self._last_came, self._n_came = now, self._n_came + 1 if now == self._last_came else 1
         if self._n_came > stream.population + MOST_AT_ONCE:
-            raise ScenarioError(
-                f"the closed population of {stream.population:,} has come {self._n_came:,} times at one moment: its "
-                "members neither think nor work, so time does not pass. Let them think, or the work take some time."
-            )
+            raise stream.stands_still(self._n_came)
 
     def _begin(self, which: int, stream: ArrivalStream, arrival: Arrival) -> Entered | None:
         number, member = arrival.number, stream.member
         key = quick.mix_key(*((self._scenario.seed, self._replication) if which == 0 else (stream.key, 0)), number)
-        name = f"{stream.called}-{number}" if stream.called else str(number)
-        case = Case(member, name, key, key)
+        case = Case(member, stream.name(number), key, key)
         inputs = {**stream.given(number, key), **arrival.inputs}
         try:
             taken = self._taken(member.program, inputs)
@@ -283,8 +254,7 @@ class Relations:
         return self._opened(number, case, instance)
 
     def _taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
-        knows = self._stage if self._mail is None else self._mail
-        return knows.taken(program, inputs)
+        return None if self._mail is None else self._mail.taken(program, inputs)
 
     def count_refused(self, why: str) -> None:
         """M7.2: an arrival cannot start, and its number remains a gap."""
@@ -323,9 +293,9 @@ class Relations:
         else:
             self.afterwards.append(_Child(number, child, case.name, effect.input))
 
-    def send(self, case: Case, effect: Effect, region: int) -> None:
-        """A message of an instance, which it sends in a region."""
-        self.afterwards.append(_Sent(case, letter_of(case, effect), region))
+    def send(self, case: Case, effect: Effect, spot: Spot) -> None:
+        """A message of an instance; `spot` is where is drawn for what it may start."""
+        self.afterwards.append(_Sent(case, letter_of(case, effect), spot))
 
     def carry_out(self, case: Case, row: EffectRow, effect: Effect) -> None:
         """What else concerns others of a step of this instance: a child is to stop, or it is one and has closed."""
@@ -354,6 +324,11 @@ class Relations:
             number = stream.present.pop(case.name, None)
             if number is not None:
                 self._expect(which, stream.again(number, self._stage.now))
+
+    def given_up(self, case: Case) -> None:
+        """An instance has taken too many steps: it is gone, but has not closed."""
+        if self._mail is not None:
+            self._mail.lost(case.name)
 
     def follow(self) -> Entered | None:
         """Do what comes first `afterwards`."""
@@ -386,10 +361,14 @@ class Relations:
         if isinstance(what, LetterComes):
             self._send_back(what.letter, "closed")
 
-    def overdue(self) -> None:
-        """Letters that nobody has come for in time go back."""
-        for letter in self._post.overdue(self._stage.now):
+    def overdue(self, letter: Letter) -> None:
+        """A letter that nobody has come for in time goes back."""
+        if self._post.expires(letter):
             self._send_back(letter, "expired")
+
+    def is_kept(self, letter: Letter) -> bool:
+        """Whether nobody has come for a letter yet."""
+        return self._post.keeps(letter)
 
     # --- families --------------------------------------------------------------------------------
 
@@ -441,22 +420,20 @@ class Relations:
         if handling.what == "deliver":
             self._soon(Order.EVENT, LetterComes(self._post.number(handling.receiver), letter))
         elif handling.what == "keep":
-            self._stage.put(handling.until, Order.TIMER, Overdue())
+            self._stage.put(handling.until, Order.TIMER, Overdue(letter))
         else:
             self._send_back(letter, handling.reason)
         return None
 
     def _begin_by(self, sent: _Sent, handling: Handling) -> Entered | None:
         """An instance that a message starts, and gets after what has been kept for it."""
-        letter, sender = sent.letter, sent.sender
-        name = f"message\n{letter.event}\n{sender.member.program.name(sent.region)}\n{handling.workflow}"
-        nth = sender.started_by_message[name] = sender.started_by_message.get(name, 0) + 1
-        luck = quick.mix_key(sender.luck ^ name_key(name), 1, nth)
+        letter, sender, (which, nth) = sent.letter, sent.sender, sent.spot
+        luck = quick.mix_key(sender.luck ^ sender.member.names.keys[which], 1, nth)
         key = quick.mix_key(sender.key, 1, letter.number)
         case = Case(self._post.members[handling.workflow], letter.id, key, luck, sender)
         number = self._new_number(case)
         if self._too_many(case):
-            self._send_back(letter, "no more instances are started here")
+            self._send_back(letter, ENDLESS_FAMILY)
             return None
         instance = self._stage.enter(case, handling.inputs, None)
         self._tell_birth(number, case)

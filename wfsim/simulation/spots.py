@@ -2,17 +2,18 @@
 
 Activities and stays are numbered over the whole case, so that times decide which of two parallel branches has the lower
 numbers. Nothing is drawn by them: what a state does is drawn under the state's path, at how often it was entered; an
-activity of a transition under its own name and its region's, at how often it was run there. So a change draws the same
-for all that it leaves as it was, wherever that lies.
+activity of a transition under its own name and its region's, at how often it was run there; what a message starts under
+the names of event and region, at how often the like was sent. So a change draws the same for all that it leaves as it
+was, wherever that lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
-from wfsim.semantics.codes import ACTIVITY, FOR_EACH, IDLE, INVOKE, NONE, RUN_ACTIVITY
+from wfsim.semantics.codes import ACTIVITY, FOR_EACH, IDLE, INVOKE, NONE, RUN_ACTIVITY, SEND
 from wfsim.semantics.program import Program
 
 from .sampling import name_key
@@ -51,6 +52,8 @@ class Names:
     calls
         By row of a region and of an activity that its transitions run; or that undoes what has run in the region,
         with `True`.
+    sends
+        By row of the event of an action that writes to a key, whose message may start an instance.
     flights
         By row of a region, which row of an instance is the work of its transition in flight.
     """
@@ -60,6 +63,8 @@ class Names:
         self.keys, self.runs = [0], [NONE]
         self.states: dict[int, int] = {}
         self.calls: dict[tuple[int, int, bool], int] = {}
+        self.sends: dict[int, int] = {}
+        self._messages: dict[str, int] = {}
         rows = program.rows
         self.flights = {row: rows[row].flight_work for row in program.region_rows.values()}
         for path, row in program.state_rows.items():
@@ -69,12 +74,28 @@ class Names:
                 self.states[row] = self._add(f"state\n{path}", state.activity)
             if works:
                 self._may_undo(state.region, state.activity)
+            at_ends = range(state.first_entry, state.end_entry), range(state.first_exit, state.end_exit)
+            self._note_sends(state.region, chain(*at_ends))
         for row in program.transitions:
             taken = rows[row]
-            for at in chain(range(taken.first_pre, taken.end_pre), range(taken.first_post, taken.end_post)):
-                if rows[at].action == RUN_ACTIVITY:
-                    self._call(taken.region, rows[at].activity, "activity")
-                    self._may_undo(taken.region, rows[at].activity)
+            blocks = range(taken.first_pre, taken.end_pre), range(taken.first_post, taken.end_post)
+            for at in chain(*blocks):
+                action = rows[at]
+                if action.action == RUN_ACTIVITY:
+                    self._call(taken.region, action.activity, "activity")
+                    self._may_undo(taken.region, action.activity)
+            self._note_sends(taken.region, chain(*blocks))
+
+    def _note_sends(self, region: int, actions: Iterable[int]) -> None:
+        """Which messages actions of a region may send that may start an instance."""
+        program = self._program
+        for at in actions:
+            action = program.rows[at]
+            if action.action == SEND and action.key >= 0:
+                name = f"message\n{program.name(action.event)}\n{program.name(region)}"
+                if name not in self._messages:
+                    self._messages[name] = self._add(name, NONE)
+                self.sends[action.event] = self._messages[name]
 
     def _add(self, name: str, runs: int) -> int:
         self.keys.append(name_key(name))
@@ -127,3 +148,10 @@ class Course:
             self.counts[name] += 1
             self._calls[region] = self.counts[name]
         return name, self._calls.get(region, 0)
+
+    def sent(self, event: int) -> Spot:
+        """Where is drawn for what a message may start, by the event of its effect."""
+        name = self._names.sends.get(event, 0)
+        if name:
+            self.counts[name] += 1
+        return name, self.counts[name]

@@ -16,17 +16,21 @@ from wfsim.simulation.compiled.layout import (
     COMES,
     DUE,
     ENDS,
+    EXPIRES,
     OPENS,
+    RECEIVED,
+    RETURNS,
     STARTS,
     STOPS,
     TOLD,
     VOID,
 )
+from wfsim.simulation.compiled.letters import is_kept
 from wfsim.simulation.compiled.workers import is_under_way
 
 _njit = njit(nogil=True, error_model="numpy")
 
-_WHILE_OPEN = (AGAIN, CHILD_ENDS, STOPS)
+_WHILE_OPEN = (AGAIN, CHILD_ENDS, STOPS, RETURNS)
 """Of these something comes as long as their instance is open."""
 
 work_with_clock: Any = None
@@ -48,8 +52,10 @@ def runs_timer(k: Any, r: Any, slot: int, timer: int, number: int) -> Any:
 def may_come(k: Any, r: Any, entry: Any) -> Any:
     """Whether something may come of an entry, as far as that can be seen without its instance."""
     what, slot = entry.what, entry.slot
-    if what in (VOID, ARRIVES, TOLD, OPENS):
+    if what in (VOID, ARRIVES, TOLD, OPENS, RECEIVED):
         return what != VOID
+    if what == EXPIRES:
+        return is_kept(r, entry)
     case = r.cases[slot]
     if case.epoch != entry.epoch:
         return False
@@ -73,6 +79,8 @@ def is_awaited(k: Any, r: Any, entry: Any) -> Any:
             return False
         load(k, r, slot)
         return runs_timer(k, r, slot, entry.a, entry.b) if what == DUE else state_of(k, r, slot, entry.a, entry.b) >= 0
+    if what == EXPIRES:
+        return is_kept(r, entry)
     return r.queues[entry.a].waiting > 0 if what == OPENS else what != VOID
 
 

@@ -11,9 +11,6 @@ from wfsim.simulation.compiled.calendar import void
 
 _njit = njit(nogil=True, error_model="numpy")
 
-NEVER, AT_THE_END, ALWAYS = range(3)
-"""When Python is told what a step of an instance means for others."""
-
 
 @_njit
 def free_slot(k: Any, r: Any, member: int) -> Any:
@@ -52,7 +49,7 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int, luck: int) -> N
     case.key, case.luck = key, luck
     case.number = number
     case.epoch += 1
-    case.watched = NEVER
+    case.stream = NONE
     case.name, case.parent, case.parent_name, case.first_child = NONE, NONE, NONE, NONE
     case.depth, case.family = 0, NONE
     case.seq = 0
@@ -72,6 +69,15 @@ def begin_case(k: Any, r: Any, slot: int, number: int, key: int, luck: int) -> N
         r.timers[case.timers + timer] = NONE
     for name in range(given.n_names):
         r.visits[case.visits + name] = 0
+
+
+@_njit
+def begin_output(r: Any, o: Any, member: int) -> None:
+    """Nothing is put out of an instance of a member, and nothing is lacking."""
+    tally = o.tally[0]
+    tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
+    tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
+    tally.n_answers, tally.owner = r.state[0].answers, member
 
 
 @_njit
@@ -113,7 +119,7 @@ def bear(r: Any, slot: int, child: int) -> None:
 @_njit
 def part(r: Any, slot: int) -> None:
     """An instance is gone: its parent has one child less, and its children have no parent."""
-    s, case = r.state[0], r.cases[slot]
+    case = r.cases[slot]
     if case.parent >= 0:
         if case.before >= 0:
             r.cases[case.before].after = case.after
@@ -126,12 +132,18 @@ def part(r: Any, slot: int) -> None:
         r.cases[child].parent = NONE
         child = r.cases[child].after
     if case.family >= 0:
-        family = r.families[case.family]
-        family.n_open -= 1
-        if family.n_open == 0:
-            family.next = s.free_family
-            s.free_family = case.family
-            s.n_families -= 1
+        leave_family(r, case.family)
+
+
+@_njit
+def leave_family(r: Any, number: int) -> None:
+    """A family has one less of those who are there, or who write."""
+    s, family = r.state[0], r.families[number]
+    family.n_open -= 1
+    if family.n_open == 0:
+        family.next = s.free_family
+        s.free_family = number
+        s.n_families -= 1
 
 
 @_njit

@@ -66,21 +66,33 @@ def found_family(k: Any, r: Any, slot: int) -> Any:
 @_njit
 def fill_inputs(k: Any, r: Any, o: Any, slot: int, seq: int) -> Any:
     """Put the values of a record into the variables of a fresh instance; False if the start is to be refused (M7.2)."""
+    for at in range(o.tally[0].values):
+        value = o.values[at]
+        if value.seq == seq and value.name != KEY_VALUE and not set_input(k, r, o, slot, value, True):
+            return False
+    return has_inputs(k, r, slot)
+
+
+@_njit
+def set_input(k: Any, r: Any, o: Any, slot: int, value: Any, strict: bool) -> Any:
+    """Put a value into the input that has its name; False if it does not fit, or if `strict` there is none."""
+    case = r.cases[slot]
+    cells, p = r.areas[case.member].v, rows_from(k.p, case.first_row)
+    first, n, which = p[0].first_variable, p[0].n_variables, 0
+    while which < n and not (p[first + which].input and p[first + which].name == value.name):
+        which += 1
+    if which == n:
+        return not strict
+    keep_cell(value, r.v[cells + which])
+    return admit(p, r.v, o, first + which, cells + which, 1) < 0
+
+
+@_njit
+def has_inputs(k: Any, r: Any, slot: int) -> Any:
+    """Whether a fresh instance has all inputs that it needs."""
     case = r.cases[slot]
     given, cells, p = k.members[case.member], r.areas[case.member].v, rows_from(k.p, case.first_row)
     first, n = p[0].first_variable, p[0].n_variables
-    for at in range(o.tally[0].values):
-        value = o.values[at]
-        if value.seq != seq or value.name == KEY_VALUE:
-            continue
-        which = 0
-        while which < n and not (p[first + which].input and p[first + which].name == value.name):
-            which += 1
-        if which == n:
-            return False
-        keep_cell(value, r.v[cells + which])
-        if admit(p, r.v, o, first + which, cells + which, 1) >= 0:
-            return False
     for which in range(n):
         row = p[first + which]
         if row.input and not row.optional and r.v[cells + which].tag == NULL and k.v[given.v + which].tag == NULL:
@@ -98,7 +110,7 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     family = found_family(k, r, slot)
     if case.depth >= given.most_depth or family.n >= given.most_relatives:
         if not s.endless:
-            s.endless = family.n + 1
+            s.endless, s.endless_name, s.endless_depth = family.n + 1, case.name, case.depth + 1
             return WITHOUT_END
         s.n_others += 1
         family.n += 1
@@ -122,7 +134,7 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     bear(r, slot, child)
     r.cases[child].activation = effect.activity_id
     row = r.after[s.end_after]
-    row.slot, row.bad = child, not fits
+    row.slot, row.bad, row.letter = child, not fits, NONE
     s.end_after += 1
     load(k, r, slot)
     return CONCEIVED
@@ -133,9 +145,7 @@ def next_child(k: Any, r: Any) -> Any:
     """The child that is next to start, with its stimulus in its area; -1 if it is refused for bad input."""
     s = r.state[0]
     row = r.after[s.first_after]
-    s.first_after += 1
-    if s.first_after == s.end_after:
-        s.first_after, s.end_after = 0, 0
+    take_after(r)
     if row.bad:
         refuse(r, row.slot)
         return NONE
@@ -148,6 +158,15 @@ def next_child(k: Any, r: Any) -> Any:
     return row.slot
 
 
+@_njit
+def take_after(r: Any) -> None:
+    """What was next to follow a step is under way."""
+    s = r.state[0]
+    s.first_after += 1
+    if s.first_after == s.end_after:
+        s.first_after, s.end_after = 0, 0
+
+
 @_apart
 def refuse(r: Any, slot: int) -> None:
     """M7.2: a child does not start; its parent takes that for a failure."""
@@ -158,12 +177,15 @@ def refuse(r: Any, slot: int) -> None:
 
 @_apart
 def note_birth(r: Any, slot: int) -> None:
-    """Somebody is told of a child that starts."""
+    """Somebody is told of an instance that starts: a child, or by a message, or it comes from outside."""
     s, case = r.state[0], r.cases[slot]
     birth = r.births[s.n_births]
     s.n_births += 1
-    birth.number, birth.parent, birth.parent_name = case.number, case.born_by, case.parent_name
-    birth.activation = case.activation
+    birth.number, birth.parent, birth.name = case.number, NONE, case.name
+    if case.stream > 0:
+        birth.name, birth.activation = NONE - 1 - case.stream, case.came
+    if case.parent_name >= 0:
+        birth.parent, birth.name, birth.activation = case.born_by, case.parent_name, case.activation
 
 
 @_njit

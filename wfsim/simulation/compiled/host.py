@@ -1,4 +1,4 @@
-"""What the compiled calendar asks of Python: letters, arrivals that follow no law, names, and values to compute."""
+"""What the compiled calendar asks of Python: arrivals that follow no law, names, values, and words of refusals."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.errors import StartRefused
+from wfsim.errors import ScenarioError, StartRefused
 from wfsim.model.functions import Given
 from wfsim.model.values import Value
 from wfsim.semantics import speed
-from wfsim.semantics.arrays import rows_of, to_array
+from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import (
-    CLOSED,
-    COMPLETED,
+    ABSENT,
     CREATED,
     FIRST_REGION,
     INBOX,
+    INTEGER,
     NONE,
+    NUMBER,
     RUNNING_STATUS,
-    SEND_MESSAGE,
-    START_CHILD,
 )
 from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import Output
-from wfsim.semantics.layout import Cell, EffectRow, RecordRow, ValueRow
-from wfsim.semantics.post import key_taken
-from wfsim.semantics.program import Program
-from wfsim.semantics.records import Effect, effects_of
+from wfsim.semantics.kernel import Output, real_of
+from wfsim.semantics.layout import Cell
+from wfsim.semantics.post import Letter, inputs_from, key_taken, message_id, unreceived
 from wfsim.semantics.stimulus import checked_inputs, correlation_key
-from wfsim.simulation.calendar import Arrives, Happening, LetterComes, Order, Overdue
-from wfsim.simulation.compiled import cases, kernel
+from wfsim.simulation.arriving import ArrivalStream
+from wfsim.simulation.compiled import kernel
 from wfsim.simulation.compiled.areas import ME, REGION
-from wfsim.simulation.compiled.layout import COMES, Run
+from wfsim.simulation.compiled.arrivals import BROKEN, SUPPLIED, TOO_OFTEN
+from wfsim.simulation.compiled.layout import ARRIVES, COMES, FIRST_MESSAGE, RECEIVED, Run
 from wfsim.simulation.compiled.memory import Memory
-from wfsim.simulation.instances import Case, RunSummary
+from wfsim.simulation.compiled.tables import given_cells
+from wfsim.simulation.instances import RunSummary
 from wfsim.simulation.plans import Member, Place
-from wfsim.simulation.relations import FIRST_CHILD, Birth, Entered, Relations, endless_told, refused_inputs
+from wfsim.simulation.relations import Birth, endless_told, refused_inputs, refused_told
 
 _PLACES: Any = speed.MEMORY.fields
 _STATE = slice(_PLACES["state"][1], _PLACES["state"][1] + 4)
@@ -97,6 +96,11 @@ class Seen:
         return self._member.program.functions
 
 
+def _cell(row: Any) -> tuple[int, int, float]:
+    """What lies in a row that is like a cell."""
+    return int(row["tag"]), int(row["whole"]), float(row["real"])
+
+
 def state_in(member: Member, memory: Memory, case: Any) -> str:
     """The root's state of the instance of a row of `CASE`, in its block."""
     program = member.program
@@ -106,147 +110,165 @@ def state_in(member: Member, memory: Memory, case: Any) -> str:
 
 
 class Host:
-    """The stage on which `Relations` plays, where the compiled calendar is the one that has the time.
+    """Answers what the compiled calendar asks, and remembers what that takes.
 
     Attributes
     ----------
     memory
         Whose rows it reads and fills in.
-    relations
-        What it asks.
-
-    Notes
-    -----
-    What it puts into the calendar lies here under a ticket, until that is due. An instance has a `Case` here once
-    Python has to know it: if it writes, or others wait for its end.
+    streams
+        Arrivals from outside.
     """
 
     memory: Memory
-    relations: Relations
+    streams: list[ArrivalStream]
 
     def __init__(self, members: list[Member], summary: RunSummary, birth: Birth | None) -> None:
         self.members = members
         self.summary = summary
         self._birth = birth
         self._doors = [Door(member.program, texts=member.texts) for member in members]
-        self._numbers = {id(member): number for number, member in enumerate(members)}
-        self._happenings: dict[int, Happening] = {}
-        self._tickets = 0
-        self._slots: dict[int, int] = {}
-        self._cases: dict[int, Case] = {}
-        self._entering: Entered | None = None
-        self._told: tuple[int, Output, list[Effect]] | None = None
+        self._refused = ""
+        # By stream and number what traces and schedules give, where Python has to look at it once more.
+        self._given: dict[tuple[int, int], Mapping[str, Any]] = {}
+        self._broken: ScenarioError | None = None
 
-    def begin(self, memory: Memory, relations: Relations) -> None:
-        """Know the tables, and who decides."""
+    def begin(self, memory: Memory, streams: list[ArrivalStream]) -> None:
+        """Know the tables, and who comes."""
         self.memory = memory
-        self.relations = relations
+        self.streams = streams
 
-    def state(self) -> tuple[object, ...]:
-        """What it remembers between two happenings, without the tables; see `restore`."""
-        return self._happenings, self._tickets, self._slots, self._cases, self.relations.state()
+    def state(self) -> dict[str, Any]:
+        """What it remembers between two happenings, without the tables, as JSON; see `restore`."""
+        given = [(*place, dict(inputs)) for place, inputs in self._given.items()]
+        return {"summary": vars(self.summary), "refused": self._refused, "given": given}
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on where the host of the same run was."""
-        self._happenings, self._tickets, self._slots, self._cases, relations = state
-        self.relations.restore(relations)
-
-    # --- the stage -------------------------------------------------------------------------------
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where the host of the same run was, whose tables are these."""
+        vars(self.summary).update(state["summary"])
+        self._refused = state["refused"]
+        self._given = {(which, number): inputs for which, number, inputs in state["given"]}
+        for stream, row in zip(self.streams, self.memory.run.streams):
+            stream.skip(int(row["n_supplied"]))
 
     @property
     def now(self) -> int:
         """Microseconds."""
         return int(self.memory.state["now"])
 
-    def new_number(self) -> int:
-        """Of an instance that others start."""
-        self.memory.state["n_others"] += 1
-        return FIRST_CHILD - 1 + int(self.memory.state["n_others"])
+    # --- arrivals --------------------------------------------------------------------------------
 
-    def taken(self, program: Program, inputs: Mapping[str, Any]) -> str | None:
-        """Why an instance of a program cannot start with these inputs, where the calendar has the keys (M7.2)."""
-        if program.head.key_cell < 0:
-            return None
-        key = correlation_key(program, checked_inputs(program, inputs))
-        cell = Cell()
-        self.members[0].texts.encode(key, cell)
-        holder = self.memory.holder_of(self.members[0].texts.handle(program.workflow.name), cell)
-        return None if holder is None else str(key_taken(program.workflow.name, key, self.name_of(holder)))
+    def supply(self) -> None:
+        """The next arrivals of a trace or of schedules."""
+        run, which = self.memory.run, int(self.memory.state["stream"])
+        stream, known, row = self.streams[which], self.memory.known.streams[which], run.streams[which]
+        schedules = list(stream.schedules)
+        first, cells = int(row["n_supplied"]), list[Cell]()
+        times, called, bad = list[int](), list[int](), list[bool]()
+        while len(times) < SUPPLIED:
+            try:
+                arrival = stream.take()
+            except ScenarioError as broken:
+                self._broken, row["ends"] = broken, BROKEN
+                break
+            if arrival is None:
+                row["ends"] = 1
+                break
+            del stream.pending[arrival.number]
+            times.append(arrival.time)
+            called.append(int(known["first_schedule"]) + schedules.index(arrival.schedule) if schedules else NONE)
+            given, is_bad = ([], False) if schedules else given_cells(stream, arrival.inputs)
+            cells += given
+            bad.append(is_bad)
+            if not schedules and (is_bad or known["asks"]):
+                self._given[which, arrival.number] = arrival.inputs
+        n, place = len(times), first % (2 * SUPPLIED)
+        rows = run.coming[int(known["first_coming"]) + place :][:n]
+        rows["time"], rows["schedule"], rows["bad"] = times, called, bad
+        if cells:
+            at = int(known["first_given"]) + place * int(known["n_places"])
+            run.given[at : at + len(cells)] = to_array(cells, speed.CELL)
+        row["n_supplied"] = first + n
 
-    def put(self, time: int, order: Order, happening: Happening) -> None:
-        """Let it happen at a time."""
-        self._tickets += 1
-        self._happenings[self._tickets] = happening
-        self.memory.post(time, order, self._tickets)
+    def fails(self) -> None:
+        """Arrivals cannot go on.
 
-    def enter(self, case: Case, inputs: Mapping[str, Any], parent: str | None) -> Instance:
-        """Fill in what an instance starts with."""
-        number = self._numbers[id(case.member)]
-        door = self._doors[number].closed()
-        door.start(self.now, inputs, parent)
-        self._fill_in(door)
+        Raises
+        ------
+        ScenarioError
+            Always.
+        """
         state = self.memory.state
-        state["member"], state["key"], state["luck"] = number, case.key, case.luck
-        return door
+        stream = self.streams[int(state["stream"])]
+        if state["failed"] == TOO_OFTEN:
+            raise stream.too_often(int(state["holder"]))
+        # Who goes on with a run that was put on disk comes upon it once more.
+        if self._broken is None:
+            stream.take()
+        assert self._broken is not None
+        raise self._broken
 
-    def announce(self, number: int, name: str, parent: int | None, activation: int | None) -> None:
-        """Tell who asked for it of what others start, in order."""
-        self.tell_births()
-        if self._birth is not None:
-            self._birth(number, name, parent, activation)
+    def stands_still(self) -> None:
+        """A closed population comes ever again at one moment.
 
-    def tell_births(self) -> None:
-        """The same of the children that the calendar has let in since: what they are called, and whose they are."""
-        run, state = self.memory.run, self.memory.state
-        n, state["n_births"] = int(state["n_births"]), 0
-        if self._birth is not None:
-            text = self.members[0].texts.text
-            for number, parent, name, activation in run.births[:n].tolist():
-                self._birth(number, f"{text(name)}/{activation}", parent, activation)
+        Raises
+        ------
+        ScenarioError
+            Always.
+        """
+        state = self.memory.state
+        raise self.streams[int(state["stream"])].stands_still(int(state["n_came"]))
 
-    def _let_in(self, entered: Entered | None) -> None:
-        if entered is not None:
-            state, case = self.memory.state, entered.case
-            state["number"], state["placed"], state["phase"] = entered.number, NONE, kernel.PLACE
-            state["name"] = case.member.texts.handle(case.name)
-            state["watched"] = cases.NEVER
-            if self.relations.has_mail or self.relations.awaits_end(case):
-                self._entering, state["watched"] = entered, cases.AT_THE_END
+    def _inputs_of(self, row: Any) -> dict[str, Any]:
+        """What an arrival comes with that has become the instance of a row of `CASE`."""
+        which, number = int(row["stream"]), int(row["came"])
+        given = self._given.pop((which, number), None)
+        schedule = int(self.memory.run.now[0]["c"])
+        stream = self.streams[which]
+        if given is None and schedule >= 0:
+            names = list(stream.schedules)
+            name = names[schedule - int(self.memory.known.streams[which]["first_schedule"])]
+            given = stream.member.program.workflow.schedules[name].input
+        elif given is None and stream.arrivals.trace is not None:
+            given = self._traced(which, number)
+        return {**stream.given(number, int(row["key"])), **(given or {})}
 
-    def has_returned(self) -> None:
-        """The calendar has returned: an instance that was let in has its slot by now, unless there was no room."""
-        slot = int(self.memory.state["placed"])
-        if self._entering is not None and slot >= 0:
-            number, case = self._entering
-            self._slots[number], self._cases[number] = slot, case
-            self._entering = None
+    def _traced(self, which: int, number: int) -> dict[str, Any]:
+        """What a trace gives the arrival that comes now."""
+        known, member = self.memory.known.streams[which], self.streams[which].member
+        n = int(known["n_places"])
+        at = int(known["first_given"]) + (number - 1) % (2 * SUPPLIED) * n
+        cells = zip(member.program.inputs, self.memory.run.given[at : at + n])
+        return {name: member.texts.decode(*_cell(cell)) for name, cell in cells if cell["tag"] != ABSENT}
+
+    def told(self) -> list[str]:
+        """What to note of arrivals at the end."""
+        told, run = [], self.memory.run
+        if self.summary.n_refused:
+            told.append(refused_told(self.summary.n_refused, self._refused))
+        for stream, known in zip(self.streams, self.memory.known.streams):
+            rows = run.schedules[int(known["first_schedule"]) : int(known["end_schedule"])]
+            for scheduled, row in zip(stream.schedules.values(), rows):
+                scheduled.n_skipped, scheduled.n_queued = int(row["n_skipped"]), int(row["n_queued"])
+            told += stream.told()
+        return told
 
     # --- what the calendar asks ------------------------------------------------------------------
 
-    def happens(self) -> None:
-        """What Python has put into the calendar is due."""
-        memory, relations = self.memory, self.relations
-        what = self._happenings.pop(int(memory.run.now[0]["a"]))
-        if isinstance(what, Arrives):
-            self._let_in(relations.arrive(what))
-        elif isinstance(what, Overdue):
-            relations.overdue()
-        else:
-            slot = self._slots.get(what.case)
-            if slot is None:
-                relations.too_late(what)
-            else:
-                row = memory.run.cases[slot]
-                door = self._doors[int(row["member"])].opened()
-                relations.deliver(self._cases[what.case], door, what)
-                if isinstance(what, LetterComes):
-                    row["watched"] = cases.ALWAYS
-                self._fill_in(door)
-                memory.state["slot"], memory.state["phase"] = slot, kernel.FILLED
-        self._set_follows()
+    def tell_births(self) -> None:
+        """Tell who asked for it of what others start, and of what comes from outside but not for the root, in order."""
+        run, state = self.memory.run, self.memory.state
+        n, state["n_births"] = int(state["n_births"]), 0
+        if self._birth is not None:
+            for number, parent, name, activation in run.births[:n].tolist():
+                if parent < 0:
+                    told = self._text(name) if name >= 0 else self.streams[NONE - 1 - name].name(activation)
+                    self._birth(number, told, None, None)
+                else:
+                    self._birth(number, f"{self._text(name)}/{activation}", parent, activation)
 
     def fill(self) -> None:
-        """The payload of an event, or the result of an activity, that it takes Python to make."""
+        """The payload of an event or the result of an activity that it takes Python to make, or a letter to read."""
         memory = self.memory
         state, entry = memory.state, memory.run.now[0]
         row = memory.run.cases[int(state["slot"])]
@@ -254,6 +276,9 @@ class Host:
         area = memory.run.areas[int(row["member"])]
         door, seen = self._doors[int(row["member"])].opened(), Seen(member, memory.run, area)
         a, b, c, d = (int(entry[name]) for name in "abcd")
+        if entry["what"] == ARRIVES:
+            self._fill_inputs(row)
+            return
         if entry["what"] == COMES:
             program = member.program
             cell = memory.run.m[int(area["m"]) + program.rows[a].slot]
@@ -264,6 +289,12 @@ class Host:
             place = Place(self._key_in(row, name), PAYLOAD, nth, c)
             payload = {name: plan.get(seen, place) for name, plan in plans.payloads[d].items()}
             door.event(self.now, plans.plans[d].event, payload)
+        elif entry["what"] == RECEIVED:
+            of = memory.run.letters[a]
+            letter = self._letter(of)
+            door.event(self.now, letter.event, letter.payload)
+            inbox = door.m[INBOX]
+            inbox.event_id, inbox.sender = FIRST_MESSAGE + int(of["message"]), int(of["sender_name"])
         else:
             work = member.works[int(state["activity"]) - int(row["first_row"])]
             place = Place(self._key_in(row, state["drawn"]), RESULT_DRAW, int(state["nth"]), b)
@@ -272,42 +303,39 @@ class Host:
         self._fill_in(door)
         state["phase"] = kernel.FILLED
 
+    def _fill_inputs(self, row: Any) -> None:
+        """What an arrival comes with."""
+        door, inputs = self._doors[int(row["member"])].closed(), self._inputs_of(row)
+        try:
+            door.start(self.now, inputs)
+        except StartRefused as refusal:
+            raise refused_inputs(refusal, inputs) from None
+        self._fill_in(door)
+        self.memory.state["phase"] = kernel.PLACED
+
     def _key_in(self, row: Any, name: Any) -> int:
         """With what is drawn for something of a name in the instance of a row of `CASE`."""
         return int(row["luck"]) ^ int(self.memory.known.names["key"][int(name)])
-
-    def effect(self) -> None:
-        """An effect that concerns other instances."""
-        memory = self.memory
-        state = memory.state
-        slot, which = int(state["slot"]), int(state["effect"])
-        number, case = self._case_in(slot)
-        kind, records = memory.outputs.effects[which]["kind"], memory.outputs.records
-        if case.parent or kind != CLOSED:
-            output, effects = self._output(case.member)
-            row, effect = output.effects[which], effects[which]
-            told = row.seq - int(records[0]["seq"])
-            if kind == START_CHILD:
-                spot = memory.run.spots[told]
-                name = int(spot["name"]) - int(memory.known.members["first_name"][self._numbers[id(case.member)]])
-                self.relations.start_child(number, case, row, effect, (name, int(spot["nth"])))
-            elif kind == SEND_MESSAGE:
-                self.relations.send(case, effect, int(records[told]["region"]))
-            else:
-                self.relations.carry_out(case, row, effect)
-        state["effect"] = which + 1
-        self._set_follows()
 
     # --- names, and notes ------------------------------------------------------------------------
 
     def name_of(self, row: Any) -> str:
         """What the instance of a row of `CASE` is called."""
-        text = self.members[0].texts.text
         if row["name"] >= 0:
-            return text(int(row["name"])) or ""
+            return self._text(int(row["name"]))
         if row["parent_name"] >= 0:
-            return f"{text(int(row['parent_name']))}/{int(row['activation'])}"
-        return str(int(row["number"]))
+            return f"{self._text(int(row['parent_name']))}/{int(row['activation'])}"
+        return self.streams[int(row["stream"])].name(int(row["came"]))
+
+    def _text(self, name: int) -> str:
+        """What a name says."""
+        texts, messages = self.members[0].texts, self.memory.run.messages
+        if name < FIRST_MESSAGE:
+            return texts.text(name) or ""
+        of = messages[name - FIRST_MESSAGE]
+        if of["text"] >= 0:
+            return texts.text(int(of["text"])) or ""
+        return message_id(self._text(int(of["sender_name"])), int(of["number"]))
 
     def name(self) -> None:
         """An instance whose name others want to know."""
@@ -317,8 +345,8 @@ class Host:
     def endless(self) -> None:
         """Instances start each other without end."""
         state = self.memory.state
-        row = self.memory.run.cases[int(state["slot"])]
-        told = endless_told(self.name_of(row), int(state["endless"]), int(row["depth"]) + 1)
+        name = self._text(int(state["endless_name"]))
+        told = endless_told(name, int(state["endless"]), int(state["endless_depth"]))
         self.summary.notes.append(told)
         self.summary.complete = False
 
@@ -333,70 +361,64 @@ class Host:
         memory = self.memory
         row, holder = memory.run.cases[int(memory.state["slot"])], int(memory.state["holder"])
         member = self.members[int(row["member"])]
-        inputs = self.relations.streams[0].given(int(row["number"]), int(row["key"]))
+        inputs = self._inputs_of(row)
         try:
             key = correlation_key(member.program, checked_inputs(member.program, inputs))
         except StartRefused as refusal:
             raise refused_inputs(refusal, inputs) from None
         other = self.name_of(memory.run.cases[holder])
-        self.relations.count_refused(str(key_taken(member.program.workflow.name, key, other)))
+        self.summary.n_refused += 1
+        self._refused = self._refused or str(key_taken(member.program.workflow.name, key, other))
 
-    # --- what follows a step -----------------------------------------------------------------------
+    # --- letters ---------------------------------------------------------------------------------
 
-    def turn(self) -> None:
-        """What a step means for others, once its effects are carried out."""
-        number, case = self._case_in(int(self.memory.state["slot"]))
-        if self.relations.has_mail:
-            output = Output(self._doors[0].host)
-            outputs = self.memory.outputs
-            output.records += rows_of(outputs.records[: int(outputs.tally[0]["records"])], RecordRow)
-            self.relations.turn_back(case, output)
-        if self._is_closed():
-            self.forget(number)
-            self.relations.closed(case)
-        self._set_follows()
+    def reason(self) -> None:
+        """Why a letter that comes next cannot be delivered."""
+        run, state = self.memory.run, self.memory.state
+        row = run.letters[int(run.after[int(state["first_after"])]["letter"])]
+        letter = self._letter(row)
+        programs = {member.program.workflow.name: member.program for member in self.members}
+        program = programs.get(letter.to)
+        handling = unreceived(letter, None if program is None else program.workflow, self.now)
+        reason = handling.reason
+        if program is not None and handling.what == "start":
+            try:
+                inputs_from(letter, program)
+            except StartRefused as refusal:
+                reason = str(refusal)
+        assert reason, f"{letter} may come"
+        row["reason"] = self.members[0].texts.handle(reason)
 
-    def follow(self) -> None:
-        """What follows before the next happening."""
-        self._let_in(self.relations.follow())
-        self._set_follows()
+    def _letter(self, row: Any) -> Letter:
+        """The letter of a row of `LETTER`."""
+        texts, values = self.members[0].texts, dict[str, Value]()
+        at = int(row["first_value"])
+        while at >= 0:
+            parcel = self.memory.run.parcels[at]
+            values[texts.text(int(parcel["name"])) or ""] = texts.decode(*_cell(parcel))
+            at = int(parcel["next"])
+        tag, whole = int(row["key_tag"]), int(row["key_whole"])
+        real = float(whole) if tag == INTEGER else real_of(whole) if tag == NUMBER else 0.0
+        key = None if tag < 0 else texts.decode(NUMBER if row["key_real"] else tag, whole, real)
+        sender, to, event = (self._text(int(row[name])) for name in ("sender_name", "to", "event"))
+        return Letter(sender, int(row["number"]), to, key, event, values)
 
-    def forget(self, number: int) -> None:
-        """Nothing reaches an instance any more."""
-        self._slots.pop(number, None)
-        self._cases.pop(number, None)
-
-    def _set_follows(self) -> None:
-        self.memory.state["follows"] = len(self.relations.afterwards)
-
-    def _is_closed(self) -> bool:
-        memory = self.memory
-        area = memory.run.areas[int(memory.run.cases[int(memory.state["slot"])]["member"])]
-        return bool(memory.run.m[int(area["m"])]["status"] >= COMPLETED)
-
-    # --- rows as objects -------------------------------------------------------------------------
-
-    def _case_in(self, slot: int) -> tuple[int, Case]:
-        """The instance in a slot; one that the calendar has let in by itself is known from now on."""
-        row = self.memory.run.cases[slot]
-        number = int(row["number"])
-        if number not in self._cases:
-            self._slots[number] = slot
-            member, key, luck = self.members[int(row["member"])], int(row["key"]), int(row["luck"])
-            self._cases[number] = Case(member, str(number), key, luck)
-            row["watched"] = max(int(row["watched"]), cases.AT_THE_END)
-        return number, self._cases[number]
-
-    def _output(self, member: Member) -> tuple[Output, list[Effect]]:
-        """Values and effects of the step, and its effects with names."""
-        step = int(self.memory.state["n_steps"])
-        if self._told is None or self._told[0] != step:
-            outputs, output = self.memory.outputs, Output(self._doors[0].host)
-            tally = outputs.tally[0]
-            output.values += rows_of(outputs.values[: int(tally["values"])], ValueRow)
-            output.effects += rows_of(outputs.effects[: int(tally["effects"])], EffectRow)
-            self._told = step, output, effects_of(member, output)
-        return self._told[1], self._told[2]
+    def spell_messages(self) -> None:
+        """Put the ids of messages into the log, which it has handles for from now on."""
+        run, state, texts = self.memory.run, self.memory.state, self.members[0].texts
+        first, end = int(state["n_spelled"]), int(state["n_messages"])
+        if end > first:
+            rows, told = run.messages[first:end], list[str]()
+            for name, number in zip(rows["sender_name"].tolist(), rows["number"].tolist()):
+                # Who was started by a message has the name of one before.
+                at = name - FIRST_MESSAGE - first
+                told.append(message_id(told[at] if at >= 0 else self._text(name), number))
+            rows["text"] = texts.handles(told)
+            state["n_spelled"] = end
+        log = run.log[: int(state["n_log"])]
+        for column in ("text", "source"):
+            which = np.flatnonzero(log[column] >= FIRST_MESSAGE)
+            log[column][which] = run.messages["text"][log[column][which] - FIRST_MESSAGE]
 
     def _fill_in(self, door: Door) -> None:
         """Put what a door has made of a stimulus where the calendar finds it."""

@@ -2,7 +2,7 @@
 
 `simulate` runs until it lacks something, says what in its answer, and goes on where it was (`STATE.phase`) when it is
 called again: nothing that it has begun is half done. What it puts out lies in `Run.log`, `Run.values` and `Run.done`.
-Letters, arrivals that follow no law, and values that are expressions, it asks of Python in the same way.
+Times of traces and schedules, and values that are expressions, it asks of Python in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from wfsim.semantics.codes import (
     EVENT,
     INBOX,
     NONE,
-    NULL,
     R_STATE_ENTERED,
     R_TRANSITION,
     SEND_MESSAGE,
@@ -35,13 +34,25 @@ from wfsim.semantics.codes import (
     STOP_CHILD,
     TIMER,
 )
-from wfsim.semantics.draws import INPUT, PAYLOAD
+from wfsim.semantics.draws import PAYLOAD
 from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
 from wfsim.simulation.compiled.areas import load, put_back, store
-from wfsim.simulation.compiled.arrivals import next_arrival
+from wfsim.simulation.compiled.arrivals import (
+    arrive,
+    begin_arrivals,
+    come_again,
+    follow_arrival,
+    has_started,
+    is_bad,
+    lacks_for,
+    lacks_supply,
+    let_come,
+    lose,
+    release,
+)
 from wfsim.simulation.compiled.awaited import compact, is_awaited
 from wfsim.simulation.compiled.calendar import (
     NOWHERE,
@@ -55,17 +66,14 @@ from wfsim.simulation.compiled.calendar import (
     void,
 )
 from wfsim.simulation.compiled.cases import (
-    ALWAYS,
-    NEVER,
-    begin_case,
+    begin_output,
     drop_timer,
-    free_slot,
     leave,
     take_clock,
     vacate,
 )
 from wfsim.simulation.compiled.crews import begin_workers
-from wfsim.simulation.compiled.draws import fill_value, unique_of
+from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
 from wfsim.simulation.compiled.families import (
     CONCEIVED,
@@ -76,6 +84,7 @@ from wfsim.simulation.compiled.families import (
     note_birth,
     refuse,
     stop_child,
+    take_after,
 )
 from wfsim.simulation.compiled.kept import cancel, release_all, settle
 from wfsim.simulation.compiled.keys import ask_for_key, free_key, link_keys, take_key
@@ -86,7 +95,11 @@ from wfsim.simulation.compiled.layout import (
     COMES,
     DUE,
     ENDS,
+    EXPIRES,
+    FIRST_MESSAGE,
     OPENS,
+    RECEIVED,
+    RETURNS,
     STARTS,
     STOPS,
     TOLD,
@@ -94,17 +107,28 @@ from wfsim.simulation.compiled.layout import (
     Known,
     Run,
 )
+from wfsim.simulation.compiled.letters import (
+    BEGUN,
+    empty_inbox,
+    fill_letter,
+    free_letter,
+    link_kept,
+    part_with,
+    post,
+    send,
+    take_letter,
+    turn_back,
+    welcome,
+)
 from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.returns import (
     ANSWER,
     DONE,
-    EFFECT,
     ENDLESS,
+    FAILS,
     FILL,
     FLUSH,
-    FOLLOW,
     GIVEN_UP,
-    HAPPENS,
     NAME,
     OUTPUT,
     PAUSED,
@@ -112,9 +136,8 @@ from wfsim.simulation.compiled.returns import (
     ROWS,
     SHIFTS,
     SLOTS,
+    SUPPLY,
     TABLES,
-    TURN,
-    UNIQUES,
 )
 from wfsim.simulation.compiled.room import has_room
 from wfsim.simulation.compiled.spots import key_of, times
@@ -131,30 +154,20 @@ mix_key: Any = None
 
 known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
 
-BEGIN, TAKE, PLACE, ENTER, REFUSED, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNED = range(11)
-"""Phases: begin; take the next happening; give an instance that Python lets in its place; let an instance in, or refuse
-it; put what Python has filled in where it belongs; a step may begin; let it happen; log it; carry out its effects; and
-what follows."""
+BEGIN, TAKE, POST, PLACED, ENTER, REFUSED, RECEIVE, FILLED, READY, STEP, PUT_OUT, EFFECTS, TURNED = range(13)
+"""Phases: begin; take the next happening; look where a letter goes; put inputs that Python has made where they belong;
+let an instance in, or refuse it; put a letter into the inbox of who gets it; put what Python has filled in where it
+belongs; a step may begin; let it happen; log it; carry out its effects; and what follows."""
 
 _WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
 """By what became of the start of a child (`families.conceive`)."""
 _WORD = 8
-_FOR_OTHERS = (START_CHILD, STOP_CHILD, SEND_MESSAGE)
+_OF_LETTERS = (RECEIVED, RETURNS, EXPIRES)
 _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 
 
 # --- what is due -------------------------------------------------------------------------------------------
-
-
-@_apart
-def take_posted(r: Any) -> None:
-    """Put what Python has posted into the calendar, in that order."""
-    s = r.state[0]
-    for n in range(s.n_posted):
-        posted = r.posted[n]
-        push(r, posted.time, posted.order, TOLD, NONE, 0, (posted.ticket, 0, 0, 0))
-    s.n_posted = 0
 
 
 @_njit
@@ -166,13 +179,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
         return NONE
     s.now = time
     if what == ARRIVES:
-        slot = free_slot(k, r, 0)
-        key = mix_key(given.seed, given.replication, entry.a)
-        begin_case(k, r, slot, entry.a, key, key)
-        for which in range(given.first_input, given.end_input):
-            fill_value(k, r, which, r.areas[0].v, (r.cases[slot].key, INPUT, 0, 0), entry.a)
-        if given.names >= 0:
-            r.cases[slot].name = unique_of(r, given.names, entry.a)
+        slot = let_come(k, r)
+        s.again = k.streams[entry.b].asks
     elif what == ENDS:
         at = attempt_of(r, slot, entry.a, entry.b)
         # These are needed below, when its row is free already.
@@ -186,16 +194,8 @@ def begin(k: Any, r: Any, time: int) -> Any:
     load(k, r, slot)
     case = r.cases[slot]
     area, p = r.areas[case.member], rows_from(k.p, case.first_row)
-    i = area.m
-    copy_rows(r.m, i + INBOX, k.box, 0, 1)
-    first = area.v + p[0].inbox_cells
-    if area.filled:
-        area.filled = 0
-        for n in range(p[0].n_fields):
-            cell = r.v[first + n]
-            cell.tag, cell.whole, cell.real = NULL, 0, 0.0
-    inbox = r.m[i + INBOX]
-    inbox.time = s.now
+    i, first = area.m, area.v + p[0].inbox_cells
+    inbox = empty_inbox(k, r, slot)
     if what == ARRIVES:
         inbox.kind = START
     elif what == DUE:
@@ -217,7 +217,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         inbox.kind, area.filled = CHILD_CLOSED, 1
         fill_child_ended(k, r, entry, inbox, first)
     elif what == STOPS:
-        inbox.kind, inbox.command, inbox.reason = CONTROL, entry.a, given.stopped_by
+        inbox.kind, inbox.command, inbox.reason = CONTROL, entry.a, given.parent
     else:
         inbox.serial, inbox.attempt = entry.a, entry.b
         if what == STARTS:
@@ -264,7 +264,7 @@ def noticed(k: Any, due: int) -> Any:
 @_njit
 def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
     """The effects of a step, in order; what is lacking before the next one, or `DONE`."""
-    s, case, writes = r.state[0], r.cases[slot], k.settings[0].writes
+    s, case = r.state[0], r.cases[slot]
     while s.effect < o.tally[0].effects:
         effect = o.effects[s.effect]
         kind = effect.kind
@@ -292,14 +292,16 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             at = attempt_of(r, slot, effect.activity_id, effect.attempt)
             if at >= 0:
                 cancel(k, r, slot, at)
-        elif writes and (kind in _FOR_OTHERS or (kind == CLOSED and case.watched != NEVER)):
-            return EFFECT
         elif kind == START_CHILD:
             found = conceive(k, r, o, slot, effect)
             if found != CONCEIVED:
                 return _WHY_NOT[found]
         elif kind == STOP_CHILD:
             stop_child(r, slot, effect)
+        elif kind == SEND_MESSAGE:
+            why = send(k, r, o, slot, effect)
+            if why != DONE:
+                return why
         elif kind == CLOSED and not end_child(k, r, o, slot, effect):
             return ANSWER
         s.effect += 1
@@ -312,11 +314,16 @@ def enter(k: Any, r: Any, o: Any, slot: int) -> Any:
     given, s, case, tally = k.settings[0], r.state[0], r.cases[slot], o.tally[0]
     if s.n_births >= s.birth_room:
         return FLUSH
+    if given.by_id and not 0 <= case.name < FIRST_MESSAGE:
+        return NAME
+    if given.writes and n_due(s) + s.n_kept + 8 > s.heap_room:
+        return TABLES
     begin_output(r, o, case.member)
-    if r.now[0].what == ARRIVES and not inputs_fit(k, r, o, slot):
+    arrives = case.stream >= 0
+    if arrives and (is_bad(k, r) or not inputs_fit(k, r, o, slot)):
         s.holder, s.phase = NONE, REFUSED
         return REFUSES
-    if k.p[case.first_row].key_cell >= 0 and not given.writes:
+    if k.p[case.first_row].key_cell >= 0:
         fits = ask_for_key(k, r, o, slot)
         if tally.question >= 0:
             return ANSWER
@@ -326,10 +333,15 @@ def enter(k: Any, r: Any, o: Any, slot: int) -> Any:
         take_key(k, r, slot)
     case.open = 1
     store(k, r, slot, True)
-    if case.parent_name >= 0:
-        note_birth(r, slot)
-    elif r.now[0].what == ARRIVES:
+    if arrives:
+        has_started(r, slot)
+    if case.stream == 0:
         s.n_started += 1
+    else:
+        s.n_others += case.stream > 0
+        note_birth(r, slot)
+    if given.writes:
+        welcome(k, r, slot)
     s.phase = READY
     return DONE
 
@@ -337,7 +349,8 @@ def enter(k: Any, r: Any, o: Any, slot: int) -> Any:
 @_njit
 def inputs_fit(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Whether what was drawn for an arrival can be its inputs."""
-    given, case = k.settings[0], r.cases[slot]
+    case = r.cases[slot]
+    given = k.streams[case.stream]
     p, cells = rows_from(k.p, case.first_row), r.areas[case.member].v
     for which in range(given.first_input, given.end_input):
         value = k.values[which]
@@ -347,21 +360,15 @@ def inputs_fit(k: Any, r: Any, o: Any, slot: int) -> Any:
 
 
 @_njit
-def begin_output(r: Any, o: Any, member: int) -> None:
-    """Nothing is put out, and nothing is lacking."""
-    tally = o.tally[0]
-    tally.records, tally.values, tally.effects, tally.full, tally.asked = 0, 0, 0, 0, 0
-    tally.question, tally.left, tally.right, tally.wanted, tally.state, tally.payload = NONE, 0, 0, 0, 0, 0
-    tally.n_answers, tally.owner = r.state[0].answers, member
-
-
-@_njit
 def react(k: Any, r: Any, o: Any, slot: int) -> Any:
     """Let the surroundings react to a step whose effects are carried out; False if the case was given up."""
     given, s, case, tally, entry = k.settings[0], r.state[0], r.cases[slot], o.tally[0], r.now[0]
     kept = True
     if r.m[r.areas[case.member].m].status >= COMPLETED:
         free_key(k, r, slot)
+        part_with(k, r, slot)
+        if case.stream >= 0:
+            release(k, r, slot)
         leave(k, r, slot)
         if case.number < given.first_child:
             s.n_closed += 1
@@ -369,6 +376,9 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
         release_all(k, r, slot)
         while case.first_attempt >= 0:
             let_go(k, r, slot, case.first_attempt, False)
+        part_with(k, r, slot)
+        if case.stream >= 0:
+            lose(k, r, slot)
         leave(k, r, slot)
         if case.key_tag >= 0:
             # Its key remains taken, so nobody may come into its slot.
@@ -383,7 +393,7 @@ def react(k: Any, r: Any, o: Any, slot: int) -> Any:
         if entry.what == STARTS:
             plan_end(k, r, slot, entry.a, entry.b)
     if entry.what == ARRIVES:
-        next_arrival(k, r)
+        follow_arrival(k, r)
     return kept
 
 
@@ -435,22 +445,19 @@ def expect_block(k: Any, r: Any) -> None:
 @_njit
 def take(k: Any, r: Any) -> Any:
     """Take what is due next and begin with it; says what is lacking, or `DONE` if the next phase may follow."""
-    given, s = k.settings[0], r.state[0]
+    s = r.state[0]
     coming = first(r)
     if due(r) > s.shifts_until:
         s.wanted = due(r)
         return SHIFTS
     if coming.what == OPENS and n_due(s) + 8 > s.heap_room:
         return TABLES
+    if coming.what == RECEIVED and s.n_messages >= s.message_room:
+        return TABLES
     if coming.what == ARRIVES:
-        if given.n_uniques > 0 and coming.a >= s.uniques_end:
-            return UNIQUES
-        slot = free_slot(k, r, 0)
-        if slot < 0:
-            return SLOTS
-        # `begin` takes it again.
-        r.cases[slot].next = r.free[0]
-        r.free[0] = slot
+        why = lacks_for(k, r, coming)
+        if why != DONE:
+            return why
     what = coming.what
     if what == DUE and r.cases[coming.slot].epoch == coming.epoch:
         case = r.cases[coming.slot]
@@ -462,15 +469,23 @@ def take(k: Any, r: Any) -> Any:
     time = pop(r)
     if what == VOID:
         return DONE
-    if what == TOLD:
+    if what == ARRIVES:
         s.now = time
-        return HAPPENS
+        why = arrive(k, r)
+        if why != DONE:
+            return max(why, DONE)
     if what == OPENS:
         # What comes of it is no step.
         s.now, s.sure = time, 0
         open_pool(k, r, r.now[0].a)
         return DONE
     s.again = 0
+    if what in _OF_LETTERS:
+        s.now = time
+        slot = take_letter(k, r)
+        if slot >= 0:
+            s.slot, s.answers, s.phase = slot, 0, RECEIVE if what == RECEIVED else READY
+        return DONE
     slot = begin(k, r, time)
     if slot >= 0:
         s.slot = slot
@@ -486,25 +501,47 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
     """Let happen what is due, until something is lacking."""
     given, s, tally = k.settings[0], r.state[0], o.tally[0]
     s.sure = 0
-    if n_due(s) + s.n_posted + 8 > s.heap_room:
+    if n_due(s) + 8 > s.heap_room:
         return TABLES
-    take_posted(r)
     if s.linked != s.key_places:
         link_keys(k, r)
+    if s.kept_linked != s.kept_places:
+        link_kept(r)
     if s.phase == BEGIN:
+        n_first = 8
+        for which in range(given.n_streams):
+            s.stream = which
+            if lacks_supply(k, r, which):
+                return SUPPLY
+            n_first += k.streams[which].population + 1
+        if n_due(s) + n_first > s.heap_room:
+            s.releases = n_first
+            return TABLES
         begin_workers(k, r)
-        next_arrival(k, r)
+        begin_arrivals(k, r)
         s.phase = TAKE
     while True:
         if s.phase == TAKE:
-            if s.follows:
-                return FOLLOW
+            if s.failed:
+                return FAILS
             if s.end_after > 0:
-                slot = next_child(k, r)
-                if slot < 0:
-                    continue
-                r.now[0].what = TOLD
-                s.slot, s.answers, s.phase = slot, 0, ENTER
+                s.answers = 0
+                if r.after[s.first_after].letter >= 0:
+                    s.phase = POST
+                else:
+                    slot = next_child(k, r)
+                    if slot < 0:
+                        continue
+                    r.now[0].what = TOLD
+                    s.slot, s.phase = slot, ENTER
+        if s.phase == POST:
+            why = post(k, r, o, r.after[s.first_after].letter)
+            if why > DONE:
+                return why
+            take_after(r)
+            s.phase = ENTER if why == BEGUN else TAKE
+            if s.phase == TAKE:
+                continue
         if s.phase == TAKE:
             if n_due(s) > 2 * s.n_live + SPARE_ENTRIES:
                 compact(k, r, False)
@@ -520,18 +557,11 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
                 return why
             if s.phase == TAKE:
                 continue
-        if s.phase == PLACE:
-            slot = free_slot(k, r, s.member)
-            if slot < 0:
-                return SLOTS
-            begin_case(k, r, slot, s.number, s.key, s.luck)
-            r.cases[slot].watched, r.cases[slot].name = s.watched, s.name
-            r.now[0].what = TOLD
-            s.slot, s.placed, s.answers = slot, slot, 0
-            fill_in(k, r, slot, True)
-            s.phase = ENTER
         slot = s.slot
         case = r.cases[slot]
+        if s.phase == PLACED:
+            fill_in(k, r, slot, True)
+            s.phase = ENTER
         if s.phase == ENTER:
             why = enter(k, r, o, slot)
             if why != DONE:
@@ -542,13 +572,23 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
                 refuse(r, slot)
             else:
                 vacate(r, slot)
-                if r.now[0].what == ARRIVES:
-                    next_arrival(k, r)
+                which = r.now[0].b
+                if k.streams[which].population > 0:
+                    come_again(k, r, which, r.now[0].a)
+                follow_arrival(k, r)
             continue
+        if s.phase == RECEIVE:
+            why = fill_letter(k, r, o, slot)
+            if why != DONE:
+                return why
+            s.phase = READY
         if s.phase == FILLED:
             fill_in(k, r, slot, False)
             s.phase = READY
         if s.phase == READY:
+            if r.now[0].what == RECEIVED:
+                free_letter(r, r.now[0].a)
+                s.n_sent += 1
             s.again = 0
             s.answers = 0
             s.phase = STEP
@@ -578,8 +618,8 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
             if why != DONE:
                 return why
             s.phase = TURNED
-            if case.watched == ALWAYS or (case.watched != NEVER and r.m[r.areas[case.member].m].status >= COMPLETED):
-                return TURN
+            if given.writes:
+                turn_back(r, o)
         if s.phase == TURNED:
             s.phase = TAKE
             if not react(k, r, o, slot):

@@ -25,14 +25,15 @@ def key_place(name: int, tag: int, whole: int) -> Any:
 
 
 @_njit
-def set_key(case: Any, cell: Any) -> None:
-    """The key of a case is the value of a cell; equal ones are the same numbers: 5 and 5.0 are one key."""
-    case.key_tag, case.key_whole = cell.tag, cell.whole
-    if cell.tag == NUMBER:
+def numbers_of(cell: Any) -> Any:
+    """Two numbers for a value, the same for those that are one key: 5 and 5.0 are."""
+    tag, whole = cell.tag, cell.whole
+    if tag == NUMBER:
         if -_BEYOND <= cell.real < _BEYOND and cell.real == int(cell.real):
-            case.key_tag, case.key_whole = INTEGER, int(cell.real)
+            tag, whole = INTEGER, int(cell.real)
         else:
-            case.key_whole = bits_of(cell.real)
+            whole = bits_of(cell.real)
+    return tag, whole
 
 
 @_njit
@@ -42,12 +43,12 @@ def place_of(k: Any, r: Any, case: Any) -> Any:
 
 
 @_njit
-def holder_of(k: Any, r: Any, case: Any) -> Any:
-    """Who has the key that a case is to have, or -1."""
-    name, at = k.members[case.member].name, r.keys[place_of(k, r, case)]
+def holder_of(k: Any, r: Any, name: int, tag: int, whole: int) -> Any:
+    """Who has a key of the workflow of this name, or -1."""
+    at = r.keys[key_place(name, tag, whole) & (r.state[0].key_places - 1)]
     while at >= 0:
         other = r.cases[at]
-        is_same = other.key_whole == case.key_whole and other.key_tag == case.key_tag
+        is_same = other.key_whole == whole and other.key_tag == tag
         if is_same and k.members[other.member].name == name:
             return at
         at = other.key_next
@@ -101,8 +102,8 @@ def ask_for_key(k: Any, r: Any, o: Any, slot: int) -> Any:
     s.holder = NONE
     if o.tally[0].question >= 0 or cell.tag == NULL or cell.tag == FAULT or cell.tag == LIST or cell.tag == OBJECT:
         return False
-    set_key(case, cell)
-    s.holder = holder_of(k, r, case)
+    case.key_tag, case.key_whole = numbers_of(cell)
+    s.holder = holder_of(k, r, k.members[case.member].name, case.key_tag, case.key_whole)
     if s.holder >= 0:
         case.key_tag = NONE
         return False

@@ -10,16 +10,15 @@ from wfsim.semantics import speed
 from wfsim.semantics.addresses import given
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.bounds import LINE
-from wfsim.semantics.codes import INBOX, INTEGER, NONE, NUMBER
+from wfsim.semantics.codes import INBOX, NONE
 from wfsim.semantics.instance import Instance
-from wfsim.semantics.kernel import bits_of
 from wfsim.semantics.layout import Cell
 from wfsim.semantics.snapshot import add_spare_rows
 from wfsim.semantics.spread import Spread
 from wfsim.simulation.compiled import buffers, calendar, layout
 from wfsim.simulation.compiled.areas import CHAIN, LISTS, ROW, SIZES, UNIT, WORK
+from wfsim.simulation.compiled.arrivals import SUPPLIED
 from wfsim.simulation.compiled.draws import UNIQUES
-from wfsim.simulation.compiled.keys import key_place
 from wfsim.simulation.compiled.tables import REASONS
 from wfsim.simulation.compiled.turns import sharer_place
 from wfsim.simulation.instances import Crowd, crowded_told
@@ -65,6 +64,10 @@ class Memory:
         cells = max(1_024, *(head.n_variables + head.n_fields for head in heads))
         self.outputs = speed.new_outputs(1_024, cells=cells, spread=self.spread.arrays)
         given, zeros = known.settings[0], _rows
+        supplied = known.streams[known.streams["supplied"] == 1]
+        n_supplied, n_given = len(supplied), int(supplied["n_places"].sum())
+        # Most workflows send no letters.
+        letters = ENTRIES if given["writes"] else 1
         pools, lines = max(1, int(given["n_pools"])), max(1, int(given["n_lines"]))
         self._spare = [SPARE_ROWS] * len(members)
         areas, m, v = self._areas()
@@ -85,7 +88,11 @@ class Memory:
                 "entries": _free(zeros(ENTRIES, layout.HAPPENING)),
                 "cases": zeros(SLOTS, layout.CASE),
                 "free": np.full(len(known.members), NONE, np.int64),
-                "posted": zeros(64, layout.POSTED),
+                "streams": zeros(len(known.streams), layout.STREAM_STATE),
+                "coming": zeros(max(1, 2 * SUPPLIED * n_supplied), layout.COMING),
+                "given": zeros(max(1, 2 * SUPPLIED * n_given), speed.CELL),
+                "schedules": zeros(len(known.schedules), layout.SCHEDULED),
+                "late": _free(zeros(ENTRIES if known.streams["end_schedule"].any() else 1, layout.LATE)),
                 "areas": areas,
                 "m": m,
                 "v": v,
@@ -120,9 +127,18 @@ class Memory:
                 "families": _free(zeros(ENTRIES, layout.FAMILY)),
                 # Whoever is born writes some records.
                 "births": np.empty(max(1, chunk // 8), layout.BIRTH),
+                "letters": _free(zeros(letters, layout.LETTER)),
+                "parcels": _free(zeros(letters, layout.PARCEL)),
+                "messages": zeros(letters, layout.MESSAGE),
+                "kept": np.full(1 << (letters - 1).bit_length(), NONE, np.int64),
+                "waiting": zeros(letters, np.int32),
+                "who": zeros(2 * len(members[0].texts) if given["by_id"] else 1, np.int32),
             },
         )
-        self.run.state["uniques_end"] = 1
+        self.run.streams["uniques_end"] = 1
+        for name in ("last", "first_late", "last_late"):
+            self.run.schedules[name] = NONE
+        self.run.state["letter"] = NONE
         self.run.state["far_length"] = 1
         plans = scenario.pools.values()
         self.run.state["shifts_until"] = NONE if any(pool.shifts for pool in plans) else NEVER
@@ -175,6 +191,10 @@ class Memory:
             ("after", run.after),
             ("family", run.families),
             ("birth", run.births),
+            ("letter", run.letters),
+            ("parcel", run.parcels),
+            ("message", run.messages),
+            ("late", run.late),
         ):
             state[f"{name}_room"] = len(table)
         state["most_words"] = int(run.areas["most"].max())
@@ -182,6 +202,7 @@ class Memory:
         state["path_room"] = len(run.paths) - 1
         state["path_places"] = len(run.places)
         state["key_places"] = len(run.keys)
+        state["kept_places"] = len(run.kept)
         outputs = self.outputs
         state["output_room"] = min(len(outputs.records), len(outputs.values), len(outputs.effects))
         self.arguments = given(self.known), given(run), given(outputs)
@@ -203,14 +224,6 @@ class Memory:
         self.replace(**arrays)
         self.spread.catch_up()
         self._respread()
-
-    def post(self, time: int, order: int, ticket: int) -> None:
-        """Let Python's happening be put into the calendar, before anything else is."""
-        n = int(self.state["n_posted"])
-        if n == len(self.run.posted):
-            self.replace(posted=_longer(self.run.posted))
-        self.run.posted[n] = (time, order, ticket)
-        self.state["n_posted"] = n + 1
 
     # --- more room -------------------------------------------------------------------------------
 
@@ -279,7 +292,8 @@ class Memory:
     def more_tables(self) -> None:
         """Twice the room in each table that may be too small for what follows this step (`room.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
-        n_more = int(tally["records"] + 2 * tally["effects"] + state["n_posted"] + state["releases"]) + 8
+        n_more = int(tally["records"] + 2 * tally["effects"] + state["releases"])
+        n_more += int(state["n_kept"]) + 8
         more: dict[str, Any] = {}
         n_due = self.n_due
         while n_due + n_more > len(more.get("entries", run.entries)):
@@ -305,15 +319,22 @@ class Memory:
             ("attempts", "free_attempt", "n_attempts", n_more),
             ("tracks", "free_track", "n_tracks", n_more),
             ("families", "free_family", "n_families", 1),
+            ("late", "free_late", "n_late", 1),
+            *self._for_letters(int(tally["effects"]), int(tally["values"])),
         ):
             table = getattr(run, name)
-            if state[used] + needed > len(table):
+            while state[used] + needed > len(table):
                 n = len(table)
-                rows = _longer(table)
-                _free(rows[n:], n)
-                rows["next"][-1] = state[free]
+                table = more[name] = _longer(table)
+                _free(table[n:], n)
+                table["next"][-1] = state[free]
                 state[free] = n
-                more[name] = rows
+        if "letters" in more:
+            n = len(more["letters"])
+            more["waiting"] = _rows(n, np.int32)
+            more["kept"] = np.full(1 << (n - 1).bit_length(), NONE, np.int64)
+        if self.known.settings[0]["writes"] and state["n_messages"] >= state["message_room"]:
+            more["messages"] = _longer(run.messages)
         if state["end_after"] + int(tally["effects"]) > len(run.after):
             more["after"] = _longer(run.after)
         if run.lines["n"].max() + n_more > state["queue_room"]:
@@ -332,6 +353,12 @@ class Memory:
             more["sharers"] = _rows(1 << (4 * (len(kept) + n_more)).bit_length(), layout.SHARER)
             _place_sharers(kept, more["sharers"])
         self.replace(**more)
+
+    def _for_letters(self, n_letters: int, n_values: int) -> list[tuple[str, str, str, int]]:
+        """What a step with so many effects and values may need, if there are letters."""
+        if not self.known.settings[0]["writes"]:
+            return []
+        return [("letters", "free_letter", "n_letters", n_letters), ("parcels", "free_parcel", "n_parcels", n_values)]
 
     def more_output(self) -> None:
         """Room for a step that puts out more."""
@@ -353,24 +380,13 @@ class Memory:
 
     def catch_up(self) -> None:
         """Let the kernel know of values that Python has let in."""
+        n_texts = len(self._members[0].texts)
+        if self.known.settings[0]["by_id"] and n_texts > len(self.run.who):
+            who = _rows(2 * n_texts, np.int32)
+            who[: len(self.run.who)] = self.run.who
+            self.replace(who=who)
         if self.spread.catch_up():
             self._respread()
-
-    def holder_of(self, name: int, cell: Cell) -> Any:
-        """The row of `CASE` of who has a key of the workflow of this name, or `None`, as `keys.holder_of` says it."""
-        tag, whole = cell.tag, cell.whole
-        if tag == NUMBER:
-            is_whole = cell.real.is_integer() and -(2.0**63) <= cell.real < 2.0**63
-            tag, whole = (INTEGER, int(cell.real)) if is_whole else (NUMBER, bits_of(cell.real))
-        run = self.run
-        at = int(run.keys[key_place.py_func(name, tag, whole) & (len(run.keys) - 1)])
-        while at >= 0:
-            row = run.cases[at]
-            of = int(self.known.members[int(row["member"])]["name"])
-            if (int(row["key_tag"]), int(row["key_whole"]), of) == (tag, whole, name):
-                return row
-            at = int(row["key_next"])
-        return None
 
     def keep_made(self, cells: list[Cell], answer: Cell) -> None:
         """Keep what was made for the step that asked for it."""

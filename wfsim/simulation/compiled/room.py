@@ -41,6 +41,9 @@ def look_for_room(k: Any, r: Any, o: Any, more: int) -> Any:
     tables = min(s.heap_room - n_due(s), s.attempt_room - s.n_attempts, s.track_room - s.n_tracks) - more
     tables = min(tables, s.path_room - s.n_paths - more, s.after_room - s.end_after - tally.effects)
     tables = min(tables, s.family_room - s.n_families - 1)
+    if k.settings[0].writes:
+        tables = min(tables, s.letter_room - s.n_letters - tally.effects)
+        tables = min(tables, s.parcel_room - s.n_parcels - tally.values)
     if k.settings[0].n_shared > 0:
         tables = min(tables, (s.sharer_room >> 1) - s.n_sharers - more)
     for line in range(k.settings[0].n_lines):

@@ -19,6 +19,7 @@ from wfsim.semantics.layout import Cell
 from wfsim.semantics.program import Program
 from wfsim.semantics.roots import Root
 from wfsim.simulation import engine, relations
+from wfsim.simulation.arriving import streams_of
 from wfsim.simulation.compiled import (
     areas,
     arrivals,
@@ -35,6 +36,7 @@ from wfsim.simulation.compiled import (
     kernel,
     keys,
     layout,
+    letters,
     log,
     returns,
     room,
@@ -49,9 +51,8 @@ from wfsim.simulation.compiled.memory import Memory
 from wfsim.simulation.compiled.tables import REASONS, Tables
 from wfsim.simulation.instances import RunSummary, kept_told, open_told, rejections_told
 from wfsim.simulation.interrupting import interrupts
-from wfsim.simulation.mail import Mail
 from wfsim.simulation.plans import Member, members_of
-from wfsim.simulation.relations import Birth, Relations
+from wfsim.simulation.relations import Birth
 from wfsim.simulation.scenario import Scenario
 from wfsim.simulation.traces import AskHistory, ask_nobody
 
@@ -73,7 +74,7 @@ SIMULATE = Root(
     _KERNEL,
     {
         areas: {},
-        arrivals: _DRAW,
+        arrivals: _DRAW | {"mix_key": ("draws", "mix_key")},
         awaited: {"work_with_clock": ("work", "work_with_clock")},
         calendar: {},
         cases: {},
@@ -84,6 +85,7 @@ SIMULATE = Root(
         kept: {},
         keys: {"evaluate": ("stack", "evaluate")},
         layout: {},
+        letters: {"admit": ("values", "admit"), "mix_key": ("draws", "mix_key")},
         log: {},
         returns: {},
         room: {},
@@ -144,22 +146,21 @@ class CompiledSimulation:
         self.sink = sink
         self.progress = progress
         self.summary = RunSummary()
-        self._is_begun = False
         self._left: int | None = None
         self._is_left = False
         self.members: list[Member] = members_of(program, scenario, {})
         self._evaluators = [Evaluator(member.program, member.texts) for member in self.members]
         host = Host(self.members, self.summary, birth)
-        tables = Tables(self.members, scenario, draws.mix_key(scenario.seed, replication, 0), replication)
-        mail = Mail(self.members) if tables.writes else None
-        self.relations = Relations(host, self.members, scenario, replication, self.summary, mail, ask_history)
-        most_kin = relations.MOST_DEPTH, relations.MOST_RELATIVES
-        known = tables.known(self.relations.streams, engine.MOST_STEPS, most_kin)
+        tables = Tables(self.members, scenario, replication)
+        self._writes = tables.writes
+        run_key = draws.mix_key(scenario.seed, replication, 0)
+        streams = streams_of(scenario, self.members, run_key, ask_history)
+        most = relations.MOST_DEPTH, relations.MOST_RELATIVES, relations.MOST_AT_ONCE
+        known = tables.known(streams, engine.MOST_STEPS, most)
         self._uniques = tables.uniques
-        self._in_python = tables.in_python
         self.memory = Memory(known, self.members, scenario, len(tables.uniques), chunk)
         self._n_texts = len(self.members[0].texts)
-        host.begin(self.memory, self.relations)
+        host.begin(self.memory, streams)
         self.host = host
 
     # --- what it asks for ------------------------------------------------------------------------
@@ -186,16 +187,20 @@ class CompiledSimulation:
     def _make_uniques(self) -> None:
         """Texts and lists of their own for the next arrivals."""
         run, texts = self.memory.run, self.members[0].texts
-        first = int(run.state["uniques_end"][0])
+        which = int(self.memory.state["stream"])
+        row, known = run.streams[which], self.memory.known.streams[which]
+        first = int(row["uniques_end"])
         end = (first - 1) // UNIQUES * UNIQUES + UNIQUES + 1
-        for column, make in enumerate(self._uniques):
-            handles = texts.handles(make(range(first, end)))
+        for column in range(int(known["first_unique"]), int(known["first_unique"] + known["n_uniques"])):
+            handles = texts.handles(self._uniques[column](range(first, end)))
             run.uniques[column * UNIQUES + (first - 1) % UNIQUES :][: end - first] = handles
-        run.state["uniques_end"] = end
+        row["uniques_end"] = end
 
     def _flush(self) -> None:
         """Hand on what is logged."""
         self.host.tell_births()
+        if self._writes:
+            self.host.spell_messages()
         run, state = self.memory.run, self.memory.state
         n, values, cases = int(state["n_log"]), int(state["n_values"]), int(state["n_cases"])
         state["n_log"] = state["n_values"] = state["n_cases"] = 0
@@ -240,9 +245,9 @@ class CompiledSimulation:
             If it cannot be written.
         """
         texts = self.members[0].texts.since(self._n_texts)
-        state = self._given(), self._is_begun, texts, self.host.state()
+        state = {"of": self._given(), "texts": texts, "host": self.host.state()}
         arrays = {name: getattr(self.memory.run, name) for name in layout.Run._fields[:-1]}
-        checkpoint.save(path, arrays, state, self.members)
+        checkpoint.save(path, arrays, state)
 
     def restore(self, path: str | PathLike[str]) -> None:
         """Go on where a run of the same program, scenario and replication was when it was saved.
@@ -253,13 +258,12 @@ class CompiledSimulation:
             If the file cannot be read, or is of another run.
         """
         dtypes = {name: getattr(self.memory.run, name).dtype for name in layout.Run._fields[:-1]}
-        arrays, state = checkpoint.load(path, dtypes, self.members)
-        given, self._is_begun, texts, host = state
-        if given != self._given():
+        arrays, state = checkpoint.load(path, dtypes)
+        if not isinstance(state, dict) or state.get("of") != self._given():
             raise SimulationError(f"{path}: a run of another workflow, scenario, replication or version of wfsim.")
-        self.members[0].texts.handles(texts)
+        self.members[0].texts.handles(state["texts"])
         self.memory.restore(arrays)
-        self.host.restore(host)
+        self.host.restore(state["host"])
 
     def run(self) -> RunSummary:
         """Run to the end; an interruption (Ctrl-C) ends it early, and the summary says so.
@@ -296,26 +300,22 @@ class CompiledSimulation:
             returns.SHIFTS: memory.more_shifts,
             returns.GIVEN_UP: self._give_up,
             returns.PAUSED: self._pause,
-            returns.HAPPENS: host.happens,
+            returns.SUPPLY: host.supply,
+            returns.FAILS: host.fails,
+            returns.STANDS_STILL: host.stands_still,
             returns.FILL: host.fill,
-            returns.EFFECT: host.effect,
-            returns.TURN: host.turn,
-            returns.FOLLOW: host.follow,
             returns.REFUSES: host.refuse,
             returns.NAME: host.name,
             returns.ENDLESS: host.endless,
+            returns.REASON: host.reason,
         }
         self._left, self._is_left = most_steps, False
         memory.state["budget"] = 0
-        if self._in_python and not self._is_begun:
-            self.relations.begin()
-        self._is_begun = True
         why = NONE
         with interrupts() as asked:
             while not (asked() or memory.full or self._is_left) and (
                 (why := simulate(*self._arguments)) != returns.DONE
             ):
-                host.has_returned()
                 does[why]()
                 memory.catch_up()
         self._flush()
@@ -339,7 +339,6 @@ class CompiledSimulation:
         row = self.memory.run.cases[int(self.memory.state["slot"])]
         self.summary.complete = False
         name = self.host.name_of(row)
-        self.host.forget(int(row["number"]))
         which = int(row["member"])
         left = Seen(self.members[which], self.memory.run, self.memory.run.areas[which])
         self.summary.notes.append(engine.given_up(name, left.state))
@@ -356,9 +355,8 @@ class CompiledSimulation:
             event, reason = divmod(place, REASONS)
             which = max(k for k, first in enumerate(firsts) if first + k <= event)
             rejected[self.members[which], event - firsts[which] - which - 1, reason] = int(run.rejected[place])
-        sent = int(state["n_sent"]) + self.relations.n_sent
-        summary.notes += rejections_told(rejected, sent, self.members[0])
-        summary.notes += self.relations.told()
+        summary.notes += rejections_told(rejected, int(state["n_sent"]), self.members[0])
+        summary.notes += self.host.told()
         slots = np.flatnonzero(run.cases["open"]).tolist()
         stuck = self.memory.n_due == 0
         if stuck:

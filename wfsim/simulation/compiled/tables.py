@@ -19,7 +19,7 @@ from wfsim.model.statuses import STATUSES
 from wfsim.model.values import EvaluationFault, ValueType
 from wfsim.semantics import speed
 from wfsim.semantics.arrays import to_array
-from wfsim.semantics.codes import FIRST_REGION, INTEGER, KNOWN_TEXTS, LIST, NONE, NUMBER, STRING
+from wfsim.semantics.codes import ABSENT, FIRST_REGION, INTEGER, KNOWN_TEXTS, LIST, NONE, NULL, NUMBER, STRING
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.layout import Cell, Queued
 from wfsim.semantics.rows import RESULT
@@ -28,12 +28,12 @@ from wfsim.simulation import sampling
 from wfsim.simulation.arriving import ArrivalStream
 from wfsim.simulation.compiled import layout
 from wfsim.simulation.compiled.areas import ME, REGION, TIMER
-from wfsim.simulation.compiled.arrivals import IN_PYTHON
+from wfsim.simulation.compiled.arrivals import SUPPLIED
 from wfsim.simulation.compiled.draws import CHOICE, CONSTANT, REAL, UNIQUE, UNIQUE_WHOLE, WHOLE
 from wfsim.simulation.distributions import Draw, all_unique, as_draw, made_unique
-from wfsim.simulation.mail import writes
+from wfsim.simulation.mail import writes, writes_by_id
 from wfsim.simulation.plans import EventDraws, Member, ValuePlan, Work, choices, kept_in
-from wfsim.simulation.relations import FIRST_CHILD
+from wfsim.simulation.relations import ENDLESS_FAMILY, FIRST_CHILD
 from wfsim.simulation.scenario import Scenario
 
 REASONS = len(KNOWN_TEXTS)
@@ -51,16 +51,13 @@ class Tables:
     ----------
     uniques
         For each text or list that every arrival has of its own, what makes those of their numbers.
-    in_python
-        Whether Python lets instances in.
     writes
         Whether any instance writes to others.
     """
 
-    def __init__(self, members: list[Member], scenario: Scenario, run_key: int, replication: int) -> None:
+    def __init__(self, members: list[Member], scenario: Scenario, replication: int) -> None:
         self.members = members
         self.scenario = scenario
-        self.run_key = run_key
         self.replication = replication
         self.laws: list[tuple[Any, ...]] = []
         self.values: list[tuple[Any, ...]] = []
@@ -71,11 +68,14 @@ class Tables:
         self.pools = scenario.workers(replication)
         self.lines: dict[tuple[str, int], int] = {}
         self.skills: list[int] = []
-        self.in_python = False
         self.calls: list[int] = []
+        self.times: list[int] = []
+        self.schedules: list[tuple[int, int, int]] = []
+        self.places: list[int] = []
         # By member, its first name.
         self.first_names = list(accumulate((len(member.names.keys) for member in members), initial=0))
-        self.writes = any(writes(member.program) for member in members)
+        programs = [member.program for member in members]
+        self.writes, self.by_id = any(map(writes, programs)), any(map(writes_by_id, programs))
 
     # --- laws and values -------------------------------------------------------------------------
 
@@ -156,9 +156,9 @@ class Tables:
 
     # --- plans -----------------------------------------------------------------------------------
 
-    def _inputs(self, member: Member, given: Mapping[str, ValuePlan]) -> None:
-        """The values that an instance starts with."""
-        program = member.program
+    def _inputs(self, member: Member, stream: ArrivalStream) -> None:
+        """The values that an instance starts with, but for those that a trace or a schedule gives."""
+        program, given, uniques = member.program, stream.inputs, len(self.uniques)
         names = list(program.variables)
         for name, plan in given.items():
             variable = program.variables.get(name)
@@ -175,8 +175,10 @@ class Tables:
             self.value(member, plan, names.index(name), variable.kind, fitted, is_input=True)
         for name, variable in program.variables.items():
             needed = variable.input and variable.initial is None and not variable.optional
-            if needed and name not in given:
+            if needed and name not in given and not is_supplied(stream):
                 raise _AsksPython
+        if len(self.uniques) > uniques and not is_orderly(stream):
+            raise _AsksPython
 
     def _payload(self, member: Member, planned: EventDraws, which: int) -> None:
         """The values of an event."""
@@ -319,28 +321,48 @@ class Tables:
 
     # --- all together ----------------------------------------------------------------------------
 
-    def _arrivals(self, streams: list[ArrivalStream]) -> tuple[dict[str, float], list[int]]:
-        """Settings of the arrivals of the root, and given times."""
-        arrivals, root = self.scenario.arrivals, self.members[0]
-        settings: dict[str, float] = {"interval": IN_PYTHON, "batch": NONE, "names": NONE}
-        drawn = arrivals.interval()
-        if len(streams) == 1 and not self.writes and (drawn is not None or arrivals.at is not None):
-            first, end, asks = self._together(partial(self._inputs, root, streams[0].inputs))
-            if not asks:
-                sizes, pace = arrivals.sizes(), arrivals.pace()
-                settings |= {"interval": NONE if drawn is None else self.law(drawn)}
-                settings |= {"first_input": first, "end_input": end}
-                if any(member.children for member in self.members):
-                    settings |= {"names": len(self.uniques)}
-                    self.uniques.append(lambda numbers: list(map(str, numbers)))
-                settings |= {"batch": NONE if sizes is None else self.law(sizes)}
-                if pace is not None:
-                    settings |= {"first_piece": len(self.numbers), "n_pieces": len(pace.begins)}
-                    settings |= {"total": pace.total, "period": pace.period}
-                    self.numbers += [*pace.begins, *pace.sums, *pace.rates]
-                return settings, sorted(map(int, arrivals.at or ()))
-        self.in_python = True
-        return settings, []
+    def _streams(self, streams: list[ArrivalStream]) -> list[tuple[Any, ...]]:
+        """The arrivals from outside; what schedules and times say of them goes where these are."""
+        rows, n_coming, n_given = list[tuple[Any, ...]](), 0, 0
+        numbers = {id(member): number for number, member in enumerate(self.members)}
+        named = self.writes or any(member.children for member in self.members)
+        for stream in streams:
+            arrivals, member, supplied = stream.arrivals, stream.member, is_supplied(stream)
+            drawn, sizes, pace = arrivals.interval(), arrivals.sizes(), arrivals.pace()
+            first_unique, first_time, first_schedule = len(self.uniques), len(self.times), len(self.schedules)
+            values = self._together(partial(self._inputs, member, stream))
+            names = len(self.uniques) if named and is_orderly(stream) else NONE
+            if names >= 0:
+                self.uniques.append(partial(_names_of, stream))
+            self.times += sorted(map(int, arrivals.at or ()))
+            changes = (0, 0, 0.0, 0.0)
+            if pace is not None:
+                changes = len(self.numbers), len(pace.begins), pace.total, pace.period
+                self.numbers += [*pace.begins, *pace.sums, *pace.rates]
+            for name in arrivals.schedules or ():
+                schedule = member.program.workflow.schedules[name]
+                cells, bad = given_cells(stream, schedule.input)
+                self.schedules.append((_OVERLAPS.get(schedule.overlap, layout.STARTS_ALL), len(self.cells), int(bad)))
+                self.cells += cells
+            first_place = len(self.places)
+            self.places += input_places(member)
+            n_places = len(self.places) - first_place
+            limit = NONE if stream.limit is None else stream.limit
+            law = NONE if drawn is None else self.law(drawn)
+            batch = NONE if sizes is None else self.law(sizes)
+            think = self.law(stream.think) if stream.population else NONE
+            rows.append(
+                (
+                    *(stream.key, limit, len(self.times) - first_time, first_time),
+                    *(numbers[id(member)], law, batch, *changes[:2], *values, stream.population, think, names),
+                    *(len(self.uniques) - first_unique, first_unique, int(supplied), n_coming, n_given),
+                    *(first_place, n_places, first_schedule, len(self.schedules), *changes[2:]),
+                )
+            )
+            if supplied:
+                n_coming += 2 * SUPPLIED
+                n_given += 2 * SUPPLIED * n_places
+        return rows
 
     def _children(self) -> list[int]:
         """By row of a workflow that is run: the number of its member."""
@@ -352,15 +374,34 @@ class Tables:
                 children[first_row + row] = numbers[id(child)]
         return children
 
-    def known(self, streams: list[ArrivalStream], most_steps: int, most_kin: tuple[int, int]) -> layout.Known:
-        """All that is given; `most_kin` is how deep instances start each other, and how many."""
+    def _sends(self) -> list[int]:
+        """By row of an event that is written to a key, the name of what it may start."""
+        sends = list[int]()
+        for member, first_name in zip(self.members, self.first_names):
+            first_row = len(sends)
+            sends += [NONE] * len(member.program.rows)
+            for row, name in member.names.sends.items():
+                sends[first_row + row] = first_name + name
+        return sends
+
+    def _events(self) -> list[tuple[int, int, int]]:
+        """What each workflow declares of its events, in the order of their rows."""
+        rows = list[tuple[int, int, int]]()
+        for member in self.members:
+            for name in member.program.event_rows:
+                event = member.program.events.get(name)
+                rows.append((int(event.time_to_live), event.starts, bool(event.payload)) if event else (0, 0, 0))
+        return rows
+
+    def known(self, streams: list[ArrivalStream], most_steps: int, most: tuple[int, int, int]) -> layout.Known:
+        """All that is given; `most` is how deep instances start each other, how many, and how many come at once."""
         scenario, handle = self.scenario, self.members[0].texts.handle
-        arriving, times = self._arrivals(streams)
+        arriving = self._streams(streams)
         states, plans = self.states()
         pools, keeps = self._pools(), self._keeps()
         works, failures = self.works()
         members: list[tuple[Any, ...]] = []
-        programs, rows, cells = list[Any](), list[Any](), list[Cell]()
+        programs, rows, cells, n_events = list[Any](), list[Any](), list[Cell](), 0
         for member, first_name in zip(self.members, self.first_names):
             head, fresh = member.program.head, Instance(member.program, texts=member.texts)
             base = 1 + head.first_queued - FIRST_REGION
@@ -373,22 +414,19 @@ class Tables:
             outputs = [name for name, variable in member.program.variables.items() if variable.output]
             called = handle(member.program.workflow.name)
             told = called, handle(outputs) if outputs else NONE, member.program.key_code
-            members.append((len(programs), *sizes, *plan, *told, first_name, len(member.names.keys)))
+            members.append((len(programs), *sizes, *plan, *told, first_name, len(member.names.keys), n_events))
+            n_events += len(member.program.event_rows)
             programs += member.program.rows
             rows += fresh.m
             cells += fresh.v
         settings = np.zeros(1, layout.SETTINGS)
         for name, number in {
-            "run_key": self.run_key,
             "seed": scenario.seed,
             "replication": self.replication,
             "horizon": NONE if scenario.horizon is None else int(scenario.horizon),
-            "cases": NONE if scenario.cases is None else scenario.cases,
             "most_steps": most_steps,
-            "n_times": len(times),
             "timer_poll": int(scenario.timer_poll or 0),
-            **arriving,
-            "n_uniques": len(self.uniques),
+            "n_streams": len(streams),
             "n_pools": len(self.pools),
             "n_lines": len(self.lines),
             "n_keeping": sum(pool.kept is not None for pool in self.pools.values()),
@@ -397,9 +435,16 @@ class Tables:
             "n_reasons": REASONS,
             "first_child": FIRST_CHILD,
             "writes": int(self.writes),
-            "most_depth": most_kin[0],
-            "most_relatives": most_kin[1],
-            "stopped_by": handle("parent"),
+            "most_depth": most[0],
+            "most_relatives": most[1],
+            "most_at_once": most[2],
+            "parent": handle("parent"),
+            "n_members": len(self.members),
+            "by_id": int(self.by_id),
+            "no_parent": handle("it has no parent"),
+            "no_instance": handle("no_instance"),
+            "expired": handle("expired"),
+            "no_more": handle(ENDLESS_FAMILY),
         }.items():
             settings[name] = number
         return layout.with_table(
@@ -422,6 +467,8 @@ class Tables:
                     "n_slow ends_ever twice calls",
                 ),
                 "windows": _table(self.windows, layout.WINDOW, "begin end period law failure factor"),
+                "events": _table(self._events(), layout.EVENT),
+                "sends": np.array(self._sends(), np.int32),
                 "failures": _table(failures, layout.FAILURE, "error_type policy retry_after edge"),
                 "pools": _table(pools, layout.POOL),
                 "lines": _table(((needs,) for _, needs in self.lines), layout.LINE),
@@ -431,11 +478,62 @@ class Tables:
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag checked"),
                 "cells": to_array(self.cells or [Cell()], speed.CELL),
                 "numbers": np.array([*self.numbers, 0.0]),
-                "times": np.array([*times, 0], np.int64),
+                "times": np.array([*self.times, 0], np.int64),
+                "streams": _table(
+                    arriving,
+                    layout.STREAM,
+                    "key limit n_times first_time member interval batch first_piece n_pieces first_input end_input "
+                    "asks population think names n_uniques first_unique supplied first_coming first_given first_place "
+                    "n_places first_schedule end_schedule total period",
+                ),
+                "schedules": _table(self.schedules, layout.SCHEDULE),
+                "places": np.array(self.places or [0], np.int32),
                 "children": np.array(self._children(), np.int64),
                 "endings": np.array([handle(child_error(status)) for status in STATUSES], np.int64),
             },
         )
+
+
+def is_supplied(stream: ArrivalStream) -> bool:
+    """Whether Python supplies when instances come."""
+    return stream.arrivals.trace is not None or stream.arrivals.schedules is not None
+
+
+def is_orderly(stream: ArrivalStream) -> bool:
+    """Whether instances come in the order of their numbers."""
+    return not stream.population and stream.arrivals.schedules is None
+
+
+def input_places(member: Member) -> list[int]:
+    """Which variables are inputs."""
+    return [place for place, variable in enumerate(member.program.variables.values()) if variable.input]
+
+
+def given_cells(stream: ArrivalStream, inputs: Mapping[str, Any]) -> tuple[list[Cell], bool]:
+    """What comes with an arrival: a cell for each input, absent where it is not given; and whether it is refused.
+
+    So it is where a value does not fit, belongs to no input, or lacks, here and in what the scenario gives.
+    """
+    member, cells, bad = stream.member, list[Cell](), False
+    accepted = member.program.inputs
+    for name, variable in accepted.items():
+        cell = Cell(tag=ABSENT)
+        if name in inputs:
+            try:
+                member.texts.encode(fit(variable, inputs[name]), cell)
+            except EvaluationFault:
+                bad = True
+        needed = variable.initial is None and not variable.optional
+        bad = bad or (needed and cell.tag in (ABSENT, NULL) and (name in inputs or name not in stream.inputs))
+        cells.append(cell)
+    return cells, bad or not inputs.keys() <= accepted.keys()
+
+
+def _names_of(stream: ArrivalStream, numbers: Sequence[int]) -> list[str]:
+    return list(map(stream.name, numbers))
+
+
+_OVERLAPS = {"skip": layout.SKIPS, "queue": layout.QUEUES}
 
 
 def _all_fit(plan: ValuePlan, shape: Shape) -> None:
