@@ -1,4 +1,4 @@
-"""Workflows that run others or write to them, and arrivals: records per processor-second of both engines, and ratios."""
+"""Workflows that run others or write to them, and arrivals: records per processor-second of both engines, ratios."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from wfsim.history.packing import field_of
 from wfsim.history.replay import replay_all
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
-from wfsim.semantics.codes import NONE, R_STIMULUS_IGNORED
+from wfsim.semantics.codes import NONE, R_EVENT_REJECTED, R_STIMULUS_IGNORED
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.layout import RecordRow
 from wfsim.semantics.program import Program
@@ -652,6 +652,30 @@ transitions: [{from: a, event: done, to: b}, {from: a, event: error, to: b}]
         _, told = in_python(workflow, scenario, Catalogue([workflow]))
         assert any("goes on without end" in note for note in told.notes)
         assert compare(workflow, scenario, Catalogue([workflow])) > 400
+
+
+@pytest.mark.parametrize("drawn", [{"number": [0.0, 12.0]}, {"lognormal": [5.0, 0.9]}, {"integer": [0, 12]}], ids=str)
+@pytest.mark.parametrize("declared", ["number", "integer"])
+def test_payloads_that_are_drawn_and_do_not_fit_are_turned_away_alike(declared: str, drawn: dict[str, Any]) -> None:
+    workflow = wf.loads(
+        f"""\
+name: asked
+version: 1.0.0
+initial_state: a
+variables: {{x: {{type: {declared}, optional: true}}}}
+events: {{go: {{payload: {{x: {{type: {declared}, minimum: 1, maximum: 9}}, y: {{type: any, optional: true}}}}}}}}
+states: [{{name: a}}, {{name: b, is_terminal: true}}]
+transitions:
+  - {{from: a, event: go, to: b, pre_actions: [{{action_type: set_variable, parameters: PUT}}]}}
+""".replace("PUT", "{name: x, value: '${event.x}'}")
+    )
+    plan = {"cases": 100, "events": {"a": [{"event": "go", "delay": "5s", "payload": {"y": "z", "x": drawn}}]}}
+    scenario = Scenario.model_validate(plan)
+    compare(workflow, scenario)
+    (records, _, _), _ = in_python(workflow, scenario)
+    n_rejected = sum(record[2] == R_EVENT_REJECTED for record in records)
+    assert n_rejected > 10
+    assert (n_rejected < len(records) / 4) or (declared == "integer" and "integer" not in drawn)
 
 
 def test_numbers_that_are_drawn_and_do_not_fit_are_refused_alike() -> None:

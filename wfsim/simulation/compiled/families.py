@@ -31,6 +31,7 @@ from wfsim.simulation.compiled.areas import load, store
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.cases import bear, begin_case, free_slot, vacate
 from wfsim.simulation.compiled.layout import CHILD_ENDS, STOPS
+from wfsim.simulation.compiled.returns import ANSWER, DONE, ENDLESS, NAME, SLOTS
 from wfsim.simulation.compiled.spots import key_of
 
 _njit = njit(nogil=True, error_model="numpy")
@@ -39,10 +40,6 @@ _apart = njit(nogil=True, error_model="numpy", apart=True)
 admit: Any = None
 mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
-
-CONCEIVED, NO_NAME, NO_SLOT, LACKS, WITHOUT_END = range(5)
-"""What became of a start: it is one, or first something is lacking: the name of the parent, a slot, what the step's
-output says; or Python has to note that instances start each other without end."""
 
 _CONTROL, _RESULT = int(Order.CONTROL), int(Order.RESULT)
 _CANCEL, _TERMINATE = COMMANDS.index("cancel"), COMMANDS.index("terminate")
@@ -102,23 +99,23 @@ def has_inputs(k: Any, r: Any, slot: int) -> Any:
 
 @_apart
 def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
-    """A child gets its number, and what it starts with."""
+    """A child gets its number, and what it starts with; what is lacking first, or `DONE`."""
     s, given, case, tally = r.state[0], k.settings[0], r.cases[slot], o.tally[0]
     member = k.children[case.first_row + effect.activity]
     if case.name < 0:
-        return NO_NAME
+        return NAME
     family = found_family(k, r, slot)
     if case.depth >= given.most_depth or family.n >= given.most_relatives:
         if not s.endless:
             s.endless, s.endless_name, s.endless_depth = family.n + 1, case.name, case.depth + 1
-            return WITHOUT_END
+            return ENDLESS
         s.n_others += 1
         family.n += 1
         tell_parent(r, slot, effect.activity_id, FAILED, 0, NONE)
-        return CONCEIVED
+        return DONE
     child = free_slot(k, r, member)
     if child < 0:
-        return NO_SLOT
+        return SLOTS
     spot = r.spots[effect.seq - o.records[0].seq]
     key, luck = mix_key(case.key, 0, effect.activity_id), mix_key(key_of(k, case, spot.name), 0, spot.nth)
     begin_case(k, r, child, given.first_child + s.n_others, key, luck)
@@ -127,7 +124,7 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     if tally.question >= 0:
         vacate(r, child)
         load(k, r, slot)
-        return LACKS
+        return ANSWER
     store(k, r, child, True)
     s.n_others += 1
     family.n += 1
@@ -137,7 +134,7 @@ def conceive(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
     row.slot, row.bad, row.letter = child, not fits, NONE
     s.end_after += 1
     load(k, r, slot)
-    return CONCEIVED
+    return DONE
 
 
 @_apart

@@ -76,7 +76,6 @@ from wfsim.simulation.compiled.crews import begin_workers
 from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
 from wfsim.simulation.compiled.families import (
-    CONCEIVED,
     conceive,
     end_child,
     fill_child_ended,
@@ -124,7 +123,6 @@ from wfsim.simulation.compiled.log import log_records
 from wfsim.simulation.compiled.returns import (
     ANSWER,
     DONE,
-    ENDLESS,
     FAILS,
     FILL,
     FLUSH,
@@ -135,7 +133,6 @@ from wfsim.simulation.compiled.returns import (
     REFUSES,
     ROWS,
     SHIFTS,
-    SLOTS,
     SUPPLY,
     TABLES,
 )
@@ -149,7 +146,6 @@ _apart = njit(nogil=True, error_model="numpy", apart=True)
 
 step: Any = None
 admit: Any = None
-mix_key: Any = None
 """Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
@@ -159,8 +155,6 @@ BEGIN, TAKE, POST, PLACED, ENTER, REFUSED, RECEIVE, FILLED, READY, STEP, PUT_OUT
 let an instance in, or refuse it; put a letter into the inbox of who gets it; put what Python has filled in where it
 belongs; a step may begin; let it happen; log it; carry out its effects; and what follows."""
 
-_WHY_NOT = (DONE, NAME, SLOTS, ANSWER, ENDLESS)
-"""By what became of the start of a child (`families.conceive`)."""
 _WORD = 8
 _OF_LETTERS = (RECEIVED, RETURNS, EXPIRES)
 _TIMER = int(Order.TIMER)
@@ -171,7 +165,7 @@ _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 
 
 @_njit
-def begin(k: Any, r: Any, time: int) -> Any:
+def begin(k: Any, r: Any, o: Any, time: int) -> Any:
     """Put what is due now into the inbox of its instance; returns its slot, or -1 if nothing comes of it."""
     given, s, entry = k.settings[0], r.state[0], r.now[0]
     what, slot = entry.what, entry.slot
@@ -212,7 +206,7 @@ def begin(k: Any, r: Any, time: int) -> Any:
         stay = r.stays[case.stays + entry.a - p[0].first_region]
         stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
         s.n_sent += 1
-        s.again = plan.asks
+        s.again = plan.asks or (plan.checked and not payload_fits(k, r, o, slot, plan))
     elif what == CHILD_ENDS:
         inbox.kind, area.filled = CHILD_CLOSED, 1
         fill_child_ended(k, r, entry, inbox, first)
@@ -234,6 +228,20 @@ def begin(k: Any, r: Any, time: int) -> Any:
                 fill_value(k, r, k.works[s.activity].result, first, place, 0)
             s.again = k.works[s.activity].asks
     return slot
+
+
+@_apart
+def payload_fits(k: Any, r: Any, o: Any, slot: int, plan: Any) -> Any:
+    """Whether what was drawn for an event can be its payload; else Python says what is wrong with it (M7.1)."""
+    case = r.cases[slot]
+    p, first = rows_from(k.p, case.first_row), r.areas[case.member].v + k.p[case.first_row].inbox_cells
+    for which in range(plan.first_value, plan.end_value):
+        value = k.values[which]
+        # The first cell is that of what is not declared.
+        row = p[plan.event].first_field + value.place - 1
+        if value.checked and admit(p, r.v, o, row, first + value.place, 1) >= 0:
+            return False
+    return True
 
 
 @_apart
@@ -293,9 +301,9 @@ def carry_out(k: Any, r: Any, o: Any, slot: int) -> Any:
             if at >= 0:
                 cancel(k, r, slot, at)
         elif kind == START_CHILD:
-            found = conceive(k, r, o, slot, effect)
-            if found != CONCEIVED:
-                return _WHY_NOT[found]
+            why = conceive(k, r, o, slot, effect)
+            if why != DONE:
+                return why
         elif kind == STOP_CHILD:
             stop_child(r, slot, effect)
         elif kind == SEND_MESSAGE:
@@ -443,7 +451,7 @@ def expect_block(k: Any, r: Any) -> None:
 
 
 @_njit
-def take(k: Any, r: Any) -> Any:
+def take(k: Any, r: Any, o: Any) -> Any:
     """Take what is due next and begin with it; says what is lacking, or `DONE` if the next phase may follow."""
     s = r.state[0]
     coming = first(r)
@@ -486,7 +494,7 @@ def take(k: Any, r: Any) -> Any:
         if slot >= 0:
             s.slot, s.answers, s.phase = slot, 0, RECEIVE if what == RECEIVED else READY
         return DONE
-    slot = begin(k, r, time)
+    slot = begin(k, r, o, time)
     if slot >= 0:
         s.slot = slot
         s.answers = 0
@@ -552,7 +560,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
                 return DONE
             if s.budget <= 0:
                 return PAUSED
-            why = take(k, r)
+            why = take(k, r, o)
             if why != DONE:
                 return why
             if s.phase == TAKE:

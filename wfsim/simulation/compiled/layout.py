@@ -52,11 +52,11 @@ LAW = _record("", "family first n", "a b c")
 
 VALUE = _record("name_key low high", "kind place law first n tag checked")
 """A value that the surroundings give: `place` is the cell it goes to, `first` and `n` its choices in `cells`, whose
-edges lie at `law` in `numbers`. Of an input `checked` says whether it may be one that does not fit."""
+edges lie at `law` in `numbers`. Of inputs and payloads `checked` says whether it may be one that does not fit."""
 
-EVENT_PLAN = _record("name_key", "event law first_value end_value asks", "edge")
+EVENT_PLAN = _record("name_key", "event law first_value end_value asks checked", "edge")
 """An event that may come to a stay in a state; `edge` is the running sum of weights. Python fills in the payload where
-`asks` says so."""
+`asks` says so, or where a value does not fit that is to be `checked`."""
 
 STATE_PLAN = _record("", "first_plan n_plans race name")
 """By program row of a state; `race` says whether delays decide, not weights; its `name` is one of `names`."""

@@ -64,7 +64,6 @@ STEPS = 200_000
 _KERNEL = {
     "step": ("step", "step"),
     "admit": ("values", "admit"),
-    "mix_key": ("draws", "mix_key"),
 }
 _DRAW = {"draw": ("draws", "draw")}
 _QUANTILES = "log", "exp", "power", "normal_quantile", "gamma_quantile"

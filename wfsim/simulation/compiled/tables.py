@@ -104,11 +104,11 @@ class Tables:
         return len(self.cells) - 1
 
     def value(
-        self, member: Member, plan: ValuePlan, place: int, declared: ValueType, fitted: Any, is_input: bool = False
+        self, member: Member, plan: ValuePlan, place: int, declared: ValueType, fitted: Any, is_checked: bool = False
     ) -> None:
         """Add a value; `fitted` checks and fits one as the door of an instance does.
 
-        A number that is drawn for an input need not fit: that shows when it is drawn.
+        A number that is drawn need not fit where it is checked once it is drawn.
         """
         draw = as_draw(plan.value) if not plan.unique else None
         kind, law, first, n, low, high, tag, checked = CONSTANT, 0, 0, 0, 0, 0, INTEGER, 0
@@ -129,7 +129,7 @@ class Tables:
             first = self._cell(member, fitted(plan.value))
         else:
             kind, law, first, n, low, high, tag, checked = self._drawn(member, draw, declared, fitted)
-            if checked and not is_input:
+            if checked and not is_checked:
                 raise _AsksPython
         self.values.append((plan.name_key, low, high, kind, place, law, first, n, tag, checked))
 
@@ -172,7 +172,7 @@ class Tables:
                 except EvaluationFault:
                     raise _AsksPython from None
 
-            self.value(member, plan, names.index(name), variable.kind, fitted, is_input=True)
+            self.value(member, plan, names.index(name), variable.kind, fitted, is_checked=True)
         for name, variable in program.variables.items():
             needed = variable.input and variable.initial is None and not variable.optional
             if needed and name not in given and not is_supplied(stream):
@@ -194,7 +194,7 @@ class Tables:
         for field_name, value in given.items():
             field = event.payload.get(field_name, FieldType(optional=True))
             _all_fit(value, field.shape)
-            self.value(member, value, places[field_name], field.kind, _field(field))
+            self.value(member, value, places[field_name], field.kind, _field(field), is_checked=True)
 
     def states(self) -> tuple[list[tuple[int, ...]], list[tuple[Any, ...]]]:
         """By row the event plans of each state and its name, and the plans."""
@@ -212,7 +212,8 @@ class Tables:
                     law = self.law(planned.delays[which])
                     name_key = planned.name_keys[which] if is_race else 0
                     event = program.event_rows.get(plan.event, NONE)
-                    plans.append((event, law, *values, planned.edges[which], name_key))
+                    checked = any(value[-1] for value in self.values[values[0] : values[1]])
+                    plans.append((event, law, *values, int(checked), planned.edges[which], name_key))
         return states, plans
 
     def works(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -459,7 +460,7 @@ class Tables:
                 "states": _table(states, layout.STATE_PLAN),
                 "names": _table(self._names(), layout.NAME),
                 "calls": np.array(self.calls or [0], np.int32),
-                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks edge name_key"),
+                "plans": _table(plans, layout.EVENT_PLAN, "event law first_value end_value asks checked edge name_key"),
                 "works": _table(
                     works,
                     layout.WORK_PLAN,
