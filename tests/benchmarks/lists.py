@@ -7,7 +7,7 @@ from typing import Any
 
 import wfsim as wf
 from tests.benchmarks import Measured, cpu_seconds
-from tests.benchmarks.families import in_python
+from tests.benchmarks.models import in_python
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.program import Program

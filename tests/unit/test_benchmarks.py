@@ -7,12 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from tests.benchmarks import families, lists
+from tests.benchmarks import lists, models
 
 
-@pytest.mark.parametrize("benchmark", [families, lists], ids=["families", "lists"])
+@pytest.mark.parametrize("benchmark", [lists, models], ids=["lists", "models"])
 def test_they_measure(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, number in (("CASES", 10), ("STEPS", 100), ("RUNS", 1)):
+    for name, number in (("CASES", 10), ("LARGER", 2), ("STEPS", 100), ("RUNS", 1)):
         if hasattr(benchmark, name):
             monkeypatch.setattr(benchmark, name, number)
     measured = benchmark.measure()

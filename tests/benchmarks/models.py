@@ -1,4 +1,4 @@
-"""Workflows that run others or write to them, and arrivals: records per processor-second of both engines, ratios."""
+"""Each example, letters, traces and closed populations: records per processor-second of both engines, and ratios."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from wfsim.model.catalogue import Catalogue
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.program import Program
 from wfsim.simulation.compiled.run import CompiledSimulation
+from wfsim.simulation.default import default_scenario
 from wfsim.simulation.engine import Simulation
 from wfsim.simulation.scenario import Scenario
 
-CASES, RUNS = 1_000, 3
-NAMES = ("order_fulfilment", "document_request", "loan_application")
+CASES, LARGER, RUNS = 300, 10, 3
+"""Cases in Python, how many times as many in compiled code, and runs of which the median counts."""
 
 
 def in_python(program: Program, scenario: Scenario) -> int:
@@ -35,19 +36,22 @@ def _compiled(program: Program, scenario: Scenario) -> int:
 
 def _compared(name: str, program: Program, scenario: Scenario) -> list[Measured]:
     """One of them by both engines."""
-    records = _compiled(program, scenario)
-    taken = [median(RUNS, partial(cpu_seconds, partial(run, program, scenario))) for run in (in_python, _compiled)]
+    rates = []
+    for run, cases in ((in_python, CASES), (_compiled, LARGER * CASES)):
+        plan = scenario.changed(cases=cases)
+        records = run(program, plan)
+        rates.append(records / median(RUNS, partial(cpu_seconds, partial(run, program, plan))))
     return [
-        Measured(f"{name}, in Python", records / taken[0], "rows/s"),
-        Measured(f"{name}, compiled", records / taken[1], "rows/s"),
-        Measured(f"{name}, compiled / in Python", taken[0] / taken[1], "times"),
+        Measured(f"{name}, in Python", rates[0], "rows/s"),
+        Measured(f"{name}, compiled", rates[1], "rows/s"),
+        Measured(f"{name}, compiled / in Python", rates[1] / rates[0], "times"),
     ]
 
 
 def _by_day(folder: Path) -> Scenario:
     """Orders as a file says: one a minute, each third with an amount of its own."""
     file = folder / "orders.csv"
-    rows = (f"{60 * k},{k % 90 + 1 if k % 3 == 0 else ''}\n" for k in range(CASES))
+    rows = (f"{60 * k},{k % 90 + 1 if k % 3 == 0 else ''}\n" for k in range(LARGER * CASES))
     file.write_text("time,total_amount\n" + "".join(rows), encoding="utf-8")
     return wf.load_scenario(wf.examples()["order_processing"].scenario).changed(arrivals={"trace": str(file)})
 
@@ -56,16 +60,15 @@ def measure() -> list[Measured]:
     """The engines alone; their records are dropped."""
     models = Catalogue(wf.example(name) for name in wf.examples())
     measured = []
-    for name in NAMES:
-        workflow, files = wf.example(name), wf.examples()[name]
-        assert files.scenario is not None
-        program = compile_workflow(workflow, models.family(workflow))
-        measured += _compared(name, program, wf.load_scenario(files.scenario).changed(cases=CASES))
-    guest, scenario, known = crowd(CASES)
+    for name, files in wf.examples().items():
+        workflow = wf.example(name)
+        scenario = wf.load_scenario(files.scenario) if files.scenario else default_scenario(workflow, models)
+        measured += _compared(name, compile_workflow(workflow, models.family(workflow)), scenario)
+    guest, scenario, known = crowd()
     measured += _compared("letters", compile_workflow(guest, known), scenario)
     order = compile_workflow(wf.example("order_processing"))
     with TemporaryDirectory() as folder:
-        traced = _by_day(Path(folder)).changed(cases=CASES)
+        traced = _by_day(Path(folder))
         measured += _compared("orders, a trace", order, traced)
     members = {"closed": {"population": 200, "think": {"exponential": {"mean": "3h"}}}}
     measured += _compared("orders, a closed population", order, traced.changed(arrivals=members))
@@ -75,4 +78,4 @@ def measure() -> list[Measured]:
 if __name__ == "__main__":
     from tests.benchmarks import show
 
-    show("families", measure())
+    show("models", measure())
