@@ -99,11 +99,37 @@ def test_an_instance_that_would_have_another_key_or_bad_inputs_is_not_started(of
 
 def test_without_an_instance_a_message_is_kept_for_its_time_to_live_then_sent_back(office: PostOffice) -> None:
     handling = send(office, letter("hurry"), now=SECOND)
-    assert (handling.what, handling.until, office.next_due()) == ("keep", 11 * SECOND, 11 * SECOND)
+    assert (handling.what, handling.until) == ("keep", 11 * SECOND)
+    assert office.keeps(handling.letter)
     assert office.overdue(11 * SECOND - 1) == []
     assert office.overdue(11 * SECOND) == [handling.letter]
-    assert office.next_due() is None
+    assert not office.keeps(handling.letter)
+    assert not office.expires(handling.letter)
     assert office.opened("c-1", "courier", "P1") == []
+
+
+def test_of_each_letter_that_is_kept_the_time_ends_by_itself(office: PostOffice) -> None:
+    first, second = (send(office, letter("hurry", number=number), now=0).letter for number in (1, 2))
+    assert office.expires(first)
+    assert (office.keeps(first), office.keeps(second)) == (False, True)
+    assert office.opened("c-1", "courier", "P1") == [second]
+    assert not office.expires(second)
+
+
+def test_nobody_has_a_list_or_an_object_as_a_key(office: PostOffice) -> None:
+    for number, key in enumerate((["P1"], {"a": 1})):
+        sent = letter("hurry", key=key, number=number)
+        assert send(office, sent).what == "keep"
+        assert office.keeps(sent)
+    assert office.opened("c-1", "courier", "P1") == []
+
+
+def test_who_is_lost_keeps_its_key_and_gets_nothing_by_its_name(office: PostOffice) -> None:
+    office.opened("c-1", "courier", "P1")
+    office.lost("c-1")
+    assert send(office, letter("hurry")).receiver == "c-1"
+    with pytest.raises(StartRefused, match="has an open instance with the key"):
+        office.refuse_taken("courier", "P1")
 
 
 def test_what_was_kept_is_delivered_in_order_when_the_instance_opens(office: PostOffice) -> None:
@@ -111,7 +137,7 @@ def test_what_was_kept_is_delivered_in_order_when_the_instance_opens(office: Pos
         send(office, letter("hurry", number=number), now=number)
     assert [each.number for each in office.overdue(10 * SECOND + 1)] == [1]
     assert [each.number for each in office.opened("c-1", "courier", "P1")] == [2, 3]
-    assert office.next_due() is None
+    assert office.overdue(99 * SECOND) == []
 
 
 def test_without_a_time_to_live_a_message_goes_back_at_once(office: PostOffice) -> None:
