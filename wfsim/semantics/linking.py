@@ -18,6 +18,7 @@ from weakref import WeakSet
 from llvmlite import binding
 from numba import njit
 from numba.core import codegen, compiler_lock, ir
+from numba.core.types import functions
 
 from .machine_code import MachineCode
 from .pipeline import OPTIONS
@@ -35,11 +36,15 @@ _ir: Any = ir
 _LEAVES = frozenset({str, int, float, bool, type(None), _ir.Loc})
 """What has no variables in it, and most of what is looked at."""
 _set_env = _Codegen.set_env
+_BaseFunction: Any = functions.BaseFunction
+_call_type = _BaseFunction.get_call_type
 _ENVIRONMENT = "_ZN08NumbaEnv"
 _parts: WeakSet[Any] = WeakSet()
 """Libraries that hold only their own intermediate code."""
 _apart: set[str] = set()
 """How the names of functions begin that are never made a part of others."""
+_signatures: dict[tuple[Any, tuple[Any, ...]], Any] = {}
+"""Of operators and the like, by the types of their arguments, until a root is compiled."""
 _collecting = 0
 _root = ""
 """The name of the library that is a root, while parts are collected."""
@@ -96,6 +101,7 @@ def compile_root(function: Callable[..., Any], types: tuple[Any, ...]) -> Machin
             dispatcher.compile(types)
         finally:
             _root = ""
+            _signatures.clear()
     (made,) = dispatcher.overloads.values()
     code = made.library._get_compiled_object()
     return MachineCode(made.fndesc.llvm_func_name, str(made.signature.return_type), code)
@@ -186,6 +192,18 @@ def variables_in(instruction: Any, value: Any) -> list[Any]:
     return found
 
 
+def _call_type_once(self: Any, context: Any, args: tuple[Any, ...], kws: Any) -> Any:
+    """What a call of an operator comes to follows from types; numba finds it anew each time, a sixth of its work."""
+    if not _collecting or kws:
+        return _call_type(self, context, args, kws)
+    place = self, args
+    found = _signatures.get(place)
+    if found is None:
+        found = _signatures[place] = _call_type(self, context, args, kws)
+    return found
+
+
+_BaseFunction.get_call_type = _call_type_once
 _Library.finalize = _finalize_or_collect
 _Library._optimize_final_module = _optimize_root_once
 _Codegen.set_env = _set_env_unless_collecting
