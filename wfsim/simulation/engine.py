@@ -17,6 +17,7 @@ from wfsim.semantics.codes import (
     CANCEL_ATTEMPT,
     CLOSED,
     COMPLETED,
+    DROP_TIMER,
     GROUNDED,
     R_ACTIVITY_SCHEDULED,
     R_CHILD_STARTED,
@@ -24,6 +25,7 @@ from wfsim.semantics.codes import (
     R_MESSAGE_SENT,
     R_STATE_ENTERED,
     R_TRANSITION,
+    RECORD_KINDS,
     RUNNING_STATUS,
     SEND_MESSAGE,
     SET_TIMER,
@@ -69,9 +71,17 @@ OPEN_BYTES = 16_000
 """What an order takes, with what surrounds it."""
 
 _CONTROL, _RESULT, _EVENT, _TIMER, _WORKFLOW_TIMER = Order
-_ENTERS = frozenset({R_TRANSITION, R_STATE_ENTERED})
-_DRAWS = frozenset({R_ACTIVITY_SCHEDULED, R_CHILD_STARTED})
-_MATTERS = _DRAWS | {R_EVENT_REJECTED, R_MESSAGE_SENT}
+_ENTERS, _DRAWS, _COUNTS = range(1, 4)
+_MATTERS = {
+    R_TRANSITION: _ENTERS,
+    R_STATE_ENTERED: _ENTERS,
+    R_ACTIVITY_SCHEDULED: _DRAWS,
+    R_CHILD_STARTED: _DRAWS,
+    R_EVENT_REJECTED: _COUNTS,
+    R_MESSAGE_SENT: _COUNTS,
+}
+_MEANS = [_MATTERS.get(kind, 0) for kind in range(len(RECORD_KINDS))]
+"""What a record means for the surroundings, by its kind: a state may be entered, something is drawn, it is counted."""
 _TOLD_OTHERS = frozenset({START_CHILD, STOP_CHILD, SEND_MESSAGE, CLOSED})
 
 
@@ -221,12 +231,19 @@ class Simulation:
         return summary
 
     def _run(self) -> None:
-        relations = self._relations
+        relations, cases, fires = self._relations, self.cases, Simulation._fire
         relations.begin()
+        afterwards = relations.afterwards
         for now, _, _, does, what in self._calendar.due(self.horizon, self._may_come):
+            if does is fires:
+                # Most timers have been dropped, or set anew, and left their entries behind.
+                number, timer, timer_id = what
+                case = cases.get(number)
+                if case is None or not case.instance.runs_timer(timer, timer_id):
+                    continue
             self.now = now
             does(self, what)
-            while relations.afterwards:
+            while afterwards:
                 self._let_in(relations.follow())
 
     # --- what `Relations` asks of it -------------------------------------------------------------
@@ -278,11 +295,10 @@ class Simulation:
             self._relations.too_late(what)
 
     def _fire(self, what: tuple[int, int, int]) -> None:
-        """A timer is due; one that was dropped or set anew since then leaves its entry behind."""
+        """A timer that is still running is due."""
         number, timer, timer_id = what
-        case = self.cases.get(number)
-        if case is not None and case.instance.runs_timer(timer, timer_id):
-            self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
+        case = self.cases[number]
+        self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
 
     def _may_come(self, does: Does, what: Any) -> bool:
         """Whether something may come of it, now or later: somebody may yet wait for a pool to open."""
@@ -312,19 +328,20 @@ class Simulation:
         """Hand the step's output on, then carry out its effects."""
         case.steps += 1
         self.summary.end_time = self.now
-        entered, drawn, instance, named = [], [], case.instance, case.named
+        entered: tuple[RecordRow, ...] = ()
+        drawn: tuple[Spot, ...] = ()
+        instance = case.instance
         for record in output.records:
-            kind = record.kind
-            if kind in _ENTERS:
-                state = record.to_state if kind == R_TRANSITION else record.state
-                if state in named:
-                    entered.append(record)
-                    case.counts[named[state]] += 1
-            elif kind in _MATTERS:
-                if kind in _DRAWS:
-                    drawn.append(case.spot(instance, record))
-                else:
-                    self._count(case, record)
+            means = _MEANS[record.kind]
+            if means == _ENTERS:
+                name = case.named.get(record.to_state if record.kind == R_TRANSITION else record.state)
+                if name is not None:
+                    entered = (*entered, record)
+                    case.counts[name] += 1
+            elif means == _DRAWS:
+                drawn = (*drawn, case.spot(instance, record))
+            elif means:
+                self._count(case, record)
         self.sink(case.number, instance, output)
         if self._keeping:
             self._settle(case)
@@ -359,6 +376,9 @@ class Simulation:
                 order = _WORKFLOW_TIMER if effect.timer == member.whole_timer else _TIMER
                 due = effect.due if self._noticed is None else self._noticed(effect.due)
                 put(due, order, Simulation._fire, (number, effect.timer, effect.id))
+            elif kind == DROP_TIMER:
+                # Its entry is of no use once it is due.
+                continue
             elif kind == START_ATTEMPT:
                 name, nth = next(drawn)
                 job = member.works[effect.activity], case.luck ^ case.keys[name], nth
@@ -426,13 +446,14 @@ class Simulation:
 
     def _resume_plans(self, case: _Open) -> None:
         """Where a delivered event left its state open, the surroundings try the next one."""
-        for region in sorted(case.unfinished):
-            activation, n_events = case.unfinished[region]
-            cell = case.cell(region)
+        unfinished = case.unfinished
+        for region in sorted(unfinished):
+            activation, n_events = unfinished[region]
+            cell = case.instance.m[case.slots[region]]
             if cell.phase != ACTIVE or cell.activation != activation:
-                del case.unfinished[region]
+                del unfinished[region]
             elif cell.flight_phase == GROUNDED and case.instance.m[0].status == RUNNING_STATUS:
-                del case.unfinished[region]
+                del unfinished[region]
                 self._plan_event(case, region, activation, n_events)
 
     # --- workers ---------------------------------------------------------------------------------
