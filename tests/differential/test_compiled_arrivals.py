@@ -11,11 +11,12 @@ import pytest
 
 import wfsim as wf
 from tests.differential.test_compiled_calendar import compare, compiled, in_python
+from tests.returning import counted_returns
 from wfsim.errors import ScenarioError
 from wfsim.model.catalogue import Catalogue
 from wfsim.semantics.compile import compile_workflow
 from wfsim.simulation import engine, relations
-from wfsim.simulation.compiled import memory, returns, run
+from wfsim.simulation.compiled import memory, returns
 from wfsim.simulation.compiled.arrivals import SUPPLIED
 from wfsim.simulation.compiled.run import CompiledSimulation
 from wfsim.simulation.scenario import Scenario
@@ -146,6 +147,27 @@ def test_what_is_wrong_in_a_trace_shows_when_it_comes(
         happened.append(found)
     assert happened[0] == happened[1]
     assert (happened[0]["records"] > 0) == (place > 0)
+
+
+def test_of_two_traces_that_break_each_has_its_own_error_also_when_put_on_disk(tmp_path: Path) -> None:
+    """Both are supplied ahead, the later one last."""
+    known = Catalogue([wf.loads(ROOT), wf.loads(ORDER), wf.loads(OTHER)])
+    plan: dict[str, Any] = {"horizon": "1h", "inputs": {"n": {"unique": 1}}, "pools": {"packers": {"capacity": 3}}}
+    plan["arrivals"] = {"every": "5s"}
+    plan["workflows"] = {
+        name: {
+            "arrivals": trace(folder, [f"{second * k},1," for k in range(4)] + [f"{5 * second},{name},"]),
+            "inputs": {"id": "x"},
+        }
+        for name, second in (("order", 9), ("other", 20))
+        if (folder := tmp_path / name).mkdir() is None
+    }
+    scenario = Scenario.model_validate(plan)
+    for how in ({}, {"saved_at": tmp_path / "run"}):
+        with pytest.raises(ScenarioError, match="gives 'order' for input 'n'"):
+            compiled(known.get("root"), scenario, known, **how)
+    with pytest.raises(ScenarioError, match="gives 'order' for input 'n'"):
+        in_python(known.get("root"), scenario, known)
 
 
 def test_an_input_that_neither_the_trace_nor_the_scenario_gives_is_missed_alike(tmp_path: Path) -> None:
@@ -284,20 +306,7 @@ def test_members_are_refused_whose_key_is_taken_and_think_again(tmp_path: Path) 
 @pytest.mark.parametrize("way", ["closed", "batches", "trace"])
 def test_arrivals_take_no_python(way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """But for room, for texts, and for some hundred of a trace at once."""
-    asked: Counter[int] = Counter()
-    ready = run.SIMULATE.ready
-
-    def counting(*arguments: Any) -> Any:
-        simulate = ready(*arguments)
-
-        def counted(*given: Any) -> Any:
-            why = simulate(*given)
-            asked[int(why)] += 1
-            return why
-
-        return counted
-
-    monkeypatch.setattr(run.SIMULATE, "ready", counting)
+    asked = counted_returns(monkeypatch)
     rows = [f"{k},1," for k in range(3_000)]
     arrivals = trace(tmp_path, rows) if way == "trace" else WAYS[way]
     given = PLAN["inputs"] if way != "closed" else {"id": "x", "n": {"integer": [0, 9]}}

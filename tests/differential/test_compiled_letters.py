@@ -11,6 +11,7 @@ import pytest
 import wfsim as wf
 from tests.differential.test_compiled_calendar import PLAIN, compare, compiled, in_python
 from tests.guests import crowd
+from tests.returning import counted_returns
 from wfsim.model.catalogue import Catalogue
 from wfsim.model.workflow import Workflow
 from wfsim.semantics.codes import R_EVENT_RECEIVED, R_MESSAGE_RETURNED, R_MESSAGE_SENT
@@ -193,20 +194,7 @@ def test_many_letters_are_the_same_from_small_tables_and_when_put_on_disk(
 def test_letters_take_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only for room, texts of arrivals, and the log that is full."""
     workflow, scenario, known = crowd(1_000)
-    asked: Counter[int] = Counter()
-    ready = run.SIMULATE.ready
-
-    def counting(*arguments: Any) -> Any:
-        simulate = ready(*arguments)
-
-        def counted(*given: Any) -> Any:
-            why = simulate(*given)
-            asked[int(why)] += 1
-            return why
-
-        return counted
-
-    monkeypatch.setattr(run.SIMULATE, "ready", counting)
+    asked = counted_returns(monkeypatch)
     n_records = 0
 
     def sink(chunk: run.Chunk) -> None:

@@ -131,7 +131,8 @@ class Host:
         self._refused = ""
         # By stream and number what traces and schedules give, where Python has to look at it once more.
         self._given: dict[tuple[int, int], Mapping[str, Any]] = {}
-        self._broken: ScenarioError | None = None
+        # By stream, what is wrong with what comes behind all that was supplied.
+        self._broken: dict[int, ScenarioError] = {}
 
     def begin(self, memory: Memory, streams: list[ArrivalStream]) -> None:
         """Know the tables, and who comes."""
@@ -169,7 +170,7 @@ class Host:
             try:
                 arrival = stream.take()
             except ScenarioError as broken:
-                self._broken, row["ends"] = broken, BROKEN
+                self._broken[which], row["ends"] = broken, BROKEN
                 break
             if arrival is None:
                 row["ends"] = 1
@@ -199,14 +200,14 @@ class Host:
             Always.
         """
         state = self.memory.state
-        stream = self.streams[int(state["stream"])]
+        which = int(state["stream"])
+        stream = self.streams[which]
         if state["failed"] == TOO_OFTEN:
             raise stream.too_often(int(state["holder"]))
         # Who goes on with a run that was put on disk comes upon it once more.
-        if self._broken is None:
+        if which not in self._broken:
             stream.take()
-        assert self._broken is not None
-        raise self._broken
+        raise self._broken[which]
 
     def stands_still(self) -> None:
         """A closed population comes ever again at one moment.
