@@ -42,10 +42,10 @@ from .codes import (
 from .fates import turn_away
 from .internal import clear_private, forget, ignore, raise_error, unblock
 from .items import cancel_work, start_each
-from .kernel import Output, apart, kernel, new_effect, note
+from .kernel import Output, apart, emit, kernel, new_effect, note
 from .layout import Cells, Rows
 from .performing import perform
-from .rows import emit, release, unlink
+from .rows import release, unlink
 from .stack import evaluate
 from .timers import drop_timer, set_timer
 from .work import hold_inputs, open_activity, open_child
@@ -154,6 +154,7 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
         perform(p, m, v, o, i, r, state.first_entry, state.end_entry, T_ENTRY)
     if state.terminal:
         # M3.7: nothing leaves it, so a timer would only fire in vain.
+        me.endable = 1
         return
     if state.timeout >= 0 or state.timeout_code >= 0:
         length = state.timeout

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .codes import (
+    ACTIVITY_FAILED,
     ACTIVITY_STARTED,
     ACTIVITY_SUCCEEDED,
     CHILD_CLOSED,
     CONTROL,
     EVENT,
     KEY_VALUE,
-    MESSAGE_RETURNED,
     NONE,
     NULL,
     R_STARTED,
@@ -17,9 +17,9 @@ from .codes import (
     T_RESULT,
     TIMER,
 )
-from .kernel import Output, kernel, note
+from .kernel import Output, emit, kernel, note
 from .layout import Cells, Queued, RecordRow, Rows
-from .rows import RESULT, emit, note_payload
+from .rows import RESULT, note_payload
 from .work import work_of, work_with_clock
 
 
@@ -78,8 +78,8 @@ def tell_timer(p: Rows, m: Rows, i: int, row: RecordRow, inbox: Queued) -> None:
 
 
 @kernel
-def tell_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, inbox: Queued) -> None:
-    """Of a child: how it has closed, and with which result."""
+def tell_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, inbox: Queued) -> int:
+    """Of a child: how it has closed, and with which result. Returns the offset of its work, or -1."""
     row.activation = inbox.serial
     row.status = inbox.command
     row.outcome = inbox.policy
@@ -89,11 +89,12 @@ def tell_child(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, in
     result = m[i].cells + p[0].inbox_cells + RESULT
     if v[result].tag != NULL:
         note(o, row.seq, T_RESULT, v[result])
+    return w
 
 
 @kernel
-def tell_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, inbox: Queued) -> None:
-    """Of an attempt: which it is, what has failed, or its result."""
+def tell_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, inbox: Queued) -> int:
+    """Of an attempt: which it is, what has failed, or its result. Returns the offset of its work, or -1."""
     row.activity_id = inbox.serial
     row.attempt = inbox.attempt
     w = work_of(p, m, i, inbox.serial, 0)
@@ -112,11 +113,15 @@ def tell_attempt(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: RecordRow, 
         if inbox.retry_after >= 0:
             row.delay = inbox.retry_after
             row.due = m[i].time + inbox.retry_after
+    return w
 
 
 @kernel
-def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> None:
-    """M11.1: the cause, with what it carries; every consequence names it."""
+def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -> int:
+    """M11.1: the cause, with what it carries; every consequence names it.
+
+    Returns the offset of the work that it is a report of, or -1.
+    """
     me = m[i]
     kind = inbox.kind
     me.cause = me.seq + 1
@@ -124,6 +129,8 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
     # Causes are numbered in the order of stimuli.
     row = emit(m, o, i, R_STARTED + kind)
     row.region = p[0].root
+    if ACTIVITY_STARTED <= kind <= ACTIVITY_FAILED:
+        return tell_attempt(p, m, v, o, i, row, inbox)
     if kind == EVENT:
         row.event = inbox.event
         row.event_id = inbox.event_id
@@ -136,13 +143,12 @@ def record_cause(p: Rows, m: Rows, v: Cells, o: Output, i: int, inbox: Queued) -
         tell_start(p, m, v, o, i, row)
     elif kind == CHILD_CLOSED:
         row.source = inbox.sender
-        tell_child(p, m, v, o, i, row, inbox)
+        return tell_child(p, m, v, o, i, row, inbox)
     elif kind == CONTROL:
         row.command = inbox.command
         row.event_id = inbox.event_id
         row.reason = inbox.reason
-    elif kind == MESSAGE_RETURNED:
+    else:
         row.message = inbox.serial
         row.reason = inbox.reason
-    else:
-        tell_attempt(p, m, v, o, i, row, inbox)
+    return NONE

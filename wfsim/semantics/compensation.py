@@ -11,9 +11,9 @@ from .codes import (
     T_ENTRIES,
     T_FAILED,
 )
-from .kernel import Output, apart, kernel, note_whole
+from .kernel import Output, apart, emit, kernel, note_whole
 from .layout import Cells, Rows
-from .rows import emit, unlink
+from .rows import unlink
 from .work import drop_held, open_activity
 
 

@@ -11,9 +11,8 @@ from .codes import (
     T_DISCARDED,
     T_REJECTED,
 )
-from .kernel import Output, apart, kernel, new_effect
+from .kernel import Output, apart, emit, kernel, new_effect
 from .layout import Queued, Rows
-from .rows import emit
 
 
 @kernel

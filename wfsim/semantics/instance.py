@@ -361,11 +361,7 @@ class Instance:
         return inbox
 
     def _step(self) -> Output:
-        try:
-            output = self._run()
-        except FunctionError:
-            self._forget_inbox()
-            raise
+        output = self._run()
         if self.events_seen:
             for effect in output.effects:
                 if effect.kind == REPLY and effect.fate in (T_DISCARDED, T_REJECTED):
@@ -376,12 +372,16 @@ class Instance:
 
     def _run(self) -> Output:
         output = Output(self.host)
-        before = self.copy() if self.program.functions.signatures else self
+        if not self.program.functions.signatures:
+            step_rows(self.program.rows, self.m, self.v, output, 0)
+            return output
+        before = self.copy()
         try:
             step_rows(self.program.rows, self.m, self.v, output, 0)
         except FunctionError:
             # M11.1: all or nothing.
             self.m[:], self.v[:] = before.m, before.v
+            self._forget_inbox()
             raise
         return output
 

@@ -15,9 +15,9 @@ from .codes import (
     STRING,
     TIMER,
 )
-from .kernel import Output, apart, kernel
+from .kernel import Output, apart, emit, kernel
 from .layout import Cells, Queued, Rows
-from .rows import ERROR_MESSAGE, ERROR_SOURCE, ERROR_TYPE, RESULT, append, emit, new_queued, payload_of
+from .rows import ERROR_MESSAGE, ERROR_SOURCE, ERROR_TYPE, RESULT, append, new_queued, payload_of
 from .values import copy_cell, set_whole
 
 

@@ -91,10 +91,11 @@ if not COMPILED:
         """Mark one that few steps need: compiled, it is never made a part of its callers, which all steps need."""
         return function
 
-    def _fresh(cls: type, parameters: str, keeping: str, **given: str) -> Any:
+    def _fresh(cls: type, parameters: str, keeping: str, *first: str, **given: str) -> Any:
         """A function that makes a row of parameters and what is given, else of defaults, and keeps it somewhere.
 
-        It has a line for each field that the class itself does not have, which is less than to call the class.
+        It has a line for each field that the class itself does not have, which is less than to call the class; what it
+        does `first` stands before them.
         """
         given |= {name: name for name in parameters.split(", ")}
         lines = [
@@ -102,14 +103,23 @@ if not COMPILED:
             for f in fields(cls)
             if f.name in given or "__slots__" in vars(cls)
         ]
-        text = "\n    ".join([f"def fresh({parameters}):", "row = new(cls)", *lines, keeping, "return row"])
+        text = "\n    ".join([f"def fresh({parameters}):", *first, "row = new(cls)", *lines, keeping, "return row"])
         space = {"new": object.__new__, "cls": cls}
         exec(text, space)
         return space["fresh"]
 
-    new_record: Callable[[Output, int, int, int, int], RecordRow]
-    new_record = _fresh(RecordRow, "o, kind, seq, time, cause", "o.records.append(row)")
-    """A fresh record row in the output."""
+    emit: Callable[[Rows, Output, int, int], RecordRow]
+    emit = _fresh(
+        RecordRow,
+        "m, o, i, kind",
+        "o.records.append(row)",
+        "me = m[i]",
+        "me.seq += 1",
+        seq="me.seq",
+        time="me.time",
+        cause="me.cause",
+    )
+    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
     note: Callable[[Output, int, int, Cell], ValueRow]
     note = _fresh(
         ValueRow,
@@ -148,7 +158,8 @@ if not COMPILED:
     def clear_cells(v: Cells, first: int, end: int) -> None:
         """Make the cells `[first, end)` null."""
         for cell in v[first:end]:
-            if cell.tag != NULL:
+            # That of null is 0.
+            if cell.tag:
                 cell.tag = NULL
                 cell.whole = 0
                 cell.real = 0.0
@@ -216,6 +227,7 @@ else:
         bits_of,
         clear_cells,
         element,
+        emit,
         fresh_each,
         fresh_held,
         fresh_queued,
@@ -227,7 +239,6 @@ else:
         make,
         move_inbox,
         new_effect,
-        new_record,
         note,
         note_whole,
         order_of,

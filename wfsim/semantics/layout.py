@@ -300,7 +300,8 @@ class OpRow:
 class Me:
     """Row 0 of an instance's memory: what is not in a region (M1.3).
 
-    `blocks` says whether any region is `blocked`, `leavable` whether one may be `automatic`.
+    `blocks` says whether any region is `blocked`, `leavable` whether one may be `automatic`, `endable` whether one may
+    stand in a terminal state and has not ended.
     """
 
     status: int = CREATED
@@ -325,6 +326,7 @@ class Me:
     told: int = 0
     blocks: int = 0
     leavable: int = 1
+    endable: int = 1
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ from .codes import (
     WAITING,
 )
 from .fates import turn_away
-from .kernel import Output, apart, kernel, new_effect, note
+from .kernel import Output, apart, emit, kernel, new_effect, note
 from .layout import Cells, RecordRow, Rows
-from .rows import append, emit, new_queued, payload_of, release
+from .rows import append, new_queued, payload_of, release
 from .stack import evaluate
 from .values import admit, copy_cell
 

@@ -16,10 +16,9 @@ from .codes import (
     T_SEND,
 )
 from .internal import raise_error
-from .kernel import Output, apart, kernel, note
+from .kernel import Output, apart, emit, kernel, note
 from .layout import Cells, Rows
 from .messages import send
-from .rows import emit
 from .stack import evaluate
 from .values import admit, copy_cell
 

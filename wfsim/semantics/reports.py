@@ -10,6 +10,7 @@ from .codes import (
     CANCEL_ATTEMPT,
     CANCELLED,
     CANCELLING,
+    CHILD_CLOSED,
     FAILED,
     NONE,
     R_ATTEMPT_TIMED_OUT,
@@ -33,10 +34,10 @@ from .codes import (
 from .compensation import end_undoing, finish_compensation, undo_next
 from .internal import add_message, ignore, raise_done, raise_error
 from .items import end_item
-from .kernel import Output, apart, kernel, new_effect, note_whole
+from .kernel import Output, apart, emit, kernel, new_effect, note_whole
 from .layout import Cells, Queued, Rows
 from .performing import write
-from .rows import RESULT, emit, payload_of
+from .rows import payload_of
 from .timers import drop_clock, set_clock
 from .transitions import (
     GOES_ON,
@@ -46,7 +47,7 @@ from .transitions import (
     settle,
 )
 from .values import admit, copy_cell
-from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_of, work_with_clock
+from .work import close_work, late_entry, log_entry, retry_work, start_attempt, work_with_clock
 
 
 @apart
@@ -141,14 +142,12 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
 
 
 @kernel
-def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
+def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
     """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4)."""
-    row = m[i + k]
-    w = work_of(p, m, i, row.serial, 0)
     if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
         logged = 0
         if row.kind == ACTIVITY_SUCCEEDED:
-            logged = late_entry(p, m, v, i, row, payload_of(p, m, i, k) + RESULT)
+            logged = late_entry(p, m, v, i, row, result)
         ignore(p, m, o, i, row, T_LATE)
         if logged:
             note_whole(o, m[i].seq, T_LOGGED, BOOLEAN, 1)
@@ -165,31 +164,38 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> Non
         if activity.start_to_close >= 0:
             set_clock(p, m, o, i, w, row.time + activity.start_to_close)
     elif row.kind == ACTIVITY_SUCCEEDED:
-        end_succeeded(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT)
+        end_succeeded(p, m, v, o, i, w, result)
     elif retry_work(p, m, o, i, w, row.policy, row.retry_after) == 0:
         end_failed(p, m, v, o, i, w, row.error_type, row.reason)
 
 
 @kernel
-def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> None:
+def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
     """M4.4: a child has closed: `done` with its outputs, or `error` of the state that invoked it."""
-    row = m[i + k]
-    w = work_of(p, m, i, row.serial, 1)
     if w < 0:
         ignore(p, m, o, i, row, T_LATE)
         return
     work = m[i + w]
     r = work.region
     if row.error_type < 0 and work.held >= 0 and p[work.activity].undo >= 0:
-        copy_cell(v[payload_of(p, m, i, k) + RESULT], v[payload_of(p, m, i, work.held)])
+        copy_cell(v[result], v[payload_of(p, m, i, work.held)])
         log_entry(m, i, work.held)
     close_work(p, m, o, i, w, 1)
     if m[i + w].each >= 0:
-        end_item(p, m, v, o, i, w, payload_of(p, m, i, k) + RESULT, row.error_type, NONE)
+        end_item(p, m, v, o, i, w, result, row.error_type, NONE)
     elif row.error_type < 0:
-        raise_done(p, m, v, o, i, r, payload_of(p, m, i, k) + RESULT)
+        raise_done(p, m, v, o, i, r, result)
     else:
         m[i + raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type)].own = 1
+
+
+@kernel
+def report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
+    """Of an attempt or a child, whose work is at offset `w` (-1: over); `result` is the cell of its result."""
+    if row.kind == CHILD_CLOSED:
+        child_report(p, m, v, o, i, row, result, w)
+    else:
+        attempt_report(p, m, v, o, i, row, result, w)
 
 
 @kernel

@@ -1,10 +1,10 @@
-"""Records, values and queued rows: what every rule puts out, and the lists in which what waits lies."""
+"""Queued rows and their payloads, and the lists in which what waits lies."""
 
 from __future__ import annotations
 
 from .codes import FREE, MANY, NONE, NULL
-from .kernel import Output, clear_cells, fresh_queued, grow, kernel, new_record, note
-from .layout import Cells, RecordRow, Rows
+from .kernel import Output, clear_cells, fresh_queued, grow, kernel, note
+from .layout import Cells, Rows
 
 # Payload cells: the first holds what is not a declared field, as one object; then the fields in order.
 EXTRAS = 0
@@ -18,14 +18,6 @@ ERROR_SOURCE, ERROR_TYPE, ERROR_MESSAGE, ERROR_INDEX = 1, 2, 3, 4
 
 # Of the work of an item: its value until its inputs are known, then what came of it, as a result or an error.
 ITEM = 1
-
-
-@kernel
-def emit(m: Rows, o: Output, i: int, kind: int) -> RecordRow:
-    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
-    me = m[i]
-    me.seq += 1
-    return new_record(o, kind, me.seq, me.time, me.cause)
 
 
 @kernel

@@ -305,7 +305,7 @@ def _blank(cls: type) -> dict[str, Any]:
 
 
 def _fresh(cls: type, record: np.dtype[Any], array: str, *given: str) -> Any:
-    """`new_record` and its like: the next row, with what is given and defaults; when full, a scratch row and a flag."""
+    """`new_effect` and its like: the next row, with what is given and defaults; when full, a scratch row and a flag."""
     lines = [
         f"def fresh(o, {', '.join(given)}):",
         "    tally = o.tally[0]",
@@ -346,7 +346,7 @@ fresh_queued = _fresh_row(layout.Queued)
 fresh_held = _fresh_row(layout.Held)
 fresh_work = _fresh_row(layout.WorkCell)
 fresh_each = _fresh_row(layout.Each)
-new_record = _fresh(layout.RecordRow, RECORD, "records", "kind", "seq", "time", "cause")
+_new_record = _fresh(layout.RecordRow, RECORD, "records", "kind", "seq", "time", "cause")
 new_value = _fresh(layout.ValueRow, VALUE, "values", "seq", "name", "tag", "whole", "real")
 new_effect = _fresh(layout.EffectRow, EFFECT, "effects", "kind")
 
@@ -365,6 +365,14 @@ def keep_cell(source: Any, target: Any) -> None:
     target.tag = source.tag
     target.whole = source.whole
     target.real = source.real
+
+
+@_second_form
+def emit(m: Any, o: Any, i: int, kind: int) -> Any:
+    """The next record of this instance (M12): numbered, timed, and tied to the cause being dispatched."""
+    me = m[i]
+    me.seq += 1
+    return _new_record(o, kind, me.seq, me.time, me.cause)
 
 
 @_second_form

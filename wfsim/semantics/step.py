@@ -18,6 +18,7 @@ from .causes import record_cause, region_of_timer
 from .codes import (
     ACTIVE,
     ACTIVITY,
+    ACTIVITY_STARTED,
     CANCELLING,
     CHILD_CLOSED,
     COMPLETED,
@@ -69,15 +70,11 @@ from .codes import (
 from .controls import control, offer_to_root
 from .fates import reply, turn_away
 from .internal import end_transients, ignore, is_active, is_busy, raise_error, unblock
-from .kernel import Output, kernel, move_inbox, note, note_whole
+from .kernel import Output, emit, kernel, move_inbox, note, note_whole
 from .layout import Cells, Me, Queued, Rows
 from .performing import write
-from .reports import (
-    attempt_report,
-    child_report,
-    clock_fired,
-)
-from .rows import ERROR_INDEX, ERROR_MESSAGE, RESULT, append, emit, payload_of, prepend, release, take_row, unlink
+from .reports import clock_fired, report
+from .rows import ERROR_INDEX, ERROR_MESSAGE, RESULT, append, payload_of, prepend, release, take_row, unlink
 from .timers import set_timer
 from .transitions import (
     FALSE_CONDITION,
@@ -91,6 +88,8 @@ from .transitions import (
     take,
     take_chosen,
 )
+from .values import copy_cell
+from .work import work_of
 
 # === 4 done and error =============================================================================
 
@@ -322,18 +321,44 @@ def dispatch_stimulus(p: Rows, m: Rows, v: Cells, o: Output, i: int, k: int) -> 
     row = m[i + k]
     if row.kind == EVENT:
         dispatch_event(p, m, v, o, i, k)
-    elif row.kind == TIMER:
-        timer = row.timer
-        if timer >= p[0].first_clock:
-            clock_fired(p, m, v, o, i, row)
-        elif m[i + timer].due < 0 or m[i + timer].id != row.serial:
-            ignore(p, m, o, i, row, T_VOID)
-        else:
-            state_timer_fired(p, m, v, o, i, region_of_timer(p, timer), k)
-    elif row.kind == CHILD_CLOSED:
-        child_report(p, m, v, o, i, k)
+    elif row.kind != TIMER:
+        w = work_of(p, m, i, row.serial, 1 if row.kind == CHILD_CLOSED else 0)
+        report(p, m, v, o, i, row, payload_of(p, m, i, k) + RESULT, w)
+    elif row.timer >= p[0].first_clock:
+        clock_fired(p, m, v, o, i, row)
+    elif m[i + row.timer].due < 0 or m[i + row.timer].id != row.serial:
+        ignore(p, m, o, i, row, T_VOID)
     else:
-        attempt_report(p, m, v, o, i, k)
+        state_timer_fired(p, m, v, o, i, region_of_timer(p, row.timer), k)
+
+
+@kernel
+def arrive(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int) -> None:
+    """M2.1: what is in the inbox is dispatched, since all that waits already is held (M2.2); or it is held too.
+
+    A report is of the work at offset `w`, or of none that is open.
+    """
+    me = m[i]
+    inbox = m[i + INBOX]
+    # What a condition makes of the time comes first (M2.6).
+    is_next = me.status == RUNNING_STATUS and not me.leavable
+    if is_next and inbox.kind >= ACTIVITY_STARTED:
+        # A step only reads its inbox, and fits a result where it lies: in a scratch cell.
+        result = me.cells + p[0].queue_cells + RESULT
+        copy_cell(v[me.cells + p[0].inbox_cells + RESULT], v[result])
+        report(p, m, v, o, i, inbox, result, w)
+        return
+    k = take_row(p, m, v, o, i)
+    row = move_inbox(p, m, v, i, k)
+    if k == p[0].first_queued:
+        row.holds = MANY
+        return
+    row.holds = 1
+    if is_next and not is_held(p, m, i, row):
+        dispatch_stimulus(p, m, v, o, i, k)
+        release(m, i, k)
+    else:
+        append(m, i, WAITING, k)
 
 
 @kernel
@@ -427,21 +452,22 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         inbox.time = me.time
     me.time = inbox.time
     me.automatic = 0
-    record_cause(p, m, v, o, i, inbox)
-    retries = kind == CONTROL and inbox.command == RETRY_COMMAND
+    w = record_cause(p, m, v, o, i, inbox)
     if inbox.fate >= 0:
         ignore(p, m, o, i, inbox, T_DUPLICATE)
         if kind == EVENT:
             note_whole(o, me.seq, T_FATE, STRING, inbox.fate)
             reply(o, inbox.event_id, inbox.fate, T_DUPLICATE)
         return me.seq
-    if me.status >= COMPLETED and not retries:
+    if me.status >= COMPLETED and not (kind == CONTROL and inbox.command == RETRY_COMMAND):
         late = kind != EVENT and kind != CONTROL and kind != TIMER
         ignore(p, m, o, i, inbox, T_LATE if late else (T_VOID if kind == TIMER else T_CLOSED))
         if kind == EVENT:
             reply(o, inbox.event_id, T_REJECTED, T_CLOSED)
         return me.seq
-    if kind == START:
+    if ACTIVITY_STARTED <= kind <= CHILD_CLOSED:
+        arrive(p, m, v, o, i, w)
+    elif kind == START:
         begin(p, m, v, o, i)
     elif kind == CONTROL:
         control(p, m, v, o, i, inbox)
@@ -462,10 +488,7 @@ def step(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> int:
         # M7.3: recorded at the sender, and nothing else.
         return me.seq
     else:
-        k = take_row(p, m, v, o, i)
-        row = move_inbox(p, m, v, i, k)
-        row.holds = MANY if k == head.first_queued else 1
-        append(m, i, WAITING, k)
+        arrive(p, m, v, o, i, w)
     run(p, m, v, o, i)
     if head.transients:
         end_transients(p, m, v, i)

@@ -44,11 +44,11 @@ from .codes import (
 from .compensation import next_entry, show_compensation, undo_next
 from .internal import add_message, add_origin, forget, raise_done, raise_error
 from .items import cancel_work
-from .kernel import Output, apart, kernel, note
+from .kernel import Output, apart, emit, kernel, note
 from .layout import Cells, Rows
 from .messages import send
 from .performing import perform, show_ignored, write
-from .rows import emit, payload_of, release
+from .rows import payload_of, release
 from .stack import evaluate
 from .timers import drop_timer
 from .values import copy_cell, is_true
@@ -334,13 +334,18 @@ def has_error(p: Rows, m: Rows, i: int, r: int, activation: int) -> int:
 @kernel
 def settle(p: Rows, m: Rows, v: Cells, o: Output, i: int) -> None:
     """M3.7: regions that stand in a terminal state with no post-action left have ended; the root's end completes."""
+    me = m[i]
+    if not me.endable:
+        return
     head = p[0]
+    me.endable = 0
     for number in range(head.n_regions - 1, -1, -1):
         r = head.first_region + number
         cell = m[i + FIRST_REGION + number]
-        if cell.phase == ACTIVE and cell.flight_phase == GROUNDED and p[cell.state].terminal:
+        if cell.phase == ACTIVE and p[cell.state].terminal:
             # A failed post-action left an error behind: it is offered to the terminal state first (M3.4).
-            if has_error(p, m, i, r, cell.activation):
+            if cell.flight_phase != GROUNDED or has_error(p, m, i, r, cell.activation):
+                me.endable = 1
                 continue
             cell.phase = SUCCEEDED if p[cell.state].outcome == SUCCESS else FAILED_REGION
             if r == head.root:

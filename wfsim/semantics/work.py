@@ -33,9 +33,9 @@ from .codes import (
     WHEN_ATTEMPTED,
 )
 from .draws import RETRY_JITTER, draw
-from .kernel import Output, apart, clear_cells, fresh_held, kernel, new_effect, note
+from .kernel import Output, apart, clear_cells, emit, fresh_held, kernel, new_effect, note
 from .layout import Cells, Queued, Rows
-from .rows import append, emit, free_row, payload_of, take_row, unlink
+from .rows import append, free_row, payload_of, take_row, unlink
 from .stack import look_up
 from .timers import drop_clock, set_clock, set_deadline
 from .values import copy_cell, set_null
@@ -59,17 +59,19 @@ def hold_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, a: int, private: 
     held.end_input = end
     held.holds = MANY if k == p[0].first_queued else 1
     cells = payload_of(p, m, i, k)
+    to = cells
     for at in range(first, end):
         found = v[look_up(p, m, v, o, i, p[at].code, private, payload)]
         if found.tag == FAULT:
             free_row(m, i, k)
             return -2 - found.whole
-        cell = v[cells + 1 + at - first]
+        to += 1
+        cell = v[to]
         cell.tag = found.tag
         cell.whole = found.whole
         cell.real = found.real
     set_null(v[cells])
-    clear_cells(v, cells + 1 + end - first, cells + p[0].n_fields)
+    clear_cells(v, to + 1, cells + p[0].n_fields)
     return k
 
 
@@ -100,9 +102,12 @@ def note_inputs(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, seq: int)
     held = m[i + work.held]
     cells = payload_of(p, m, i, work.held)
     named = 0
+    cell = cells
     for at in range(held.first_input, held.end_input):
-        note(o, seq, p[at].name, v[cells + 1 + at - held.first_input])
-        if p[at].name == T_RESULT:
+        name = p[at].name
+        cell += 1
+        note(o, seq, name, v[cell])
+        if name == T_RESULT:
             named = 1
     if work.undoes >= 0 and not named and v[cells].tag != NULL:
         note(o, seq, T_RESULT, v[cells])
@@ -199,15 +204,14 @@ def next_work(p: Rows, m: Rows, i: int, w: int) -> int:
 def work_of(p: Rows, m: Rows, i: int, number: int, is_child: int) -> int:
     """Offset of the open activity with this serial, or of the child that this activation has started; or -1."""
     head = p[0]
-    first, last = (CHILD, CHILD) if is_child else (SCHEDULED, BACKOFF)
     for w in range(head.first_work, head.first_work + head.n_works):
         work = m[i + w]
-        if work.serial == number and first <= work.phase <= last:
+        if work.serial == number and (work.phase == CHILD if is_child else SCHEDULED <= work.phase <= BACKOFF):
             return w
     item: int = m[i + ITEMS].first
     while item >= 0:
         work = m[i + item]
-        if work.serial == number and first <= work.phase <= last:
+        if work.serial == number and (work.phase == CHILD if is_child else SCHEDULED <= work.phase <= BACKOFF):
             return item
         item = work.next
     return NONE

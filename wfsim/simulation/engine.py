@@ -106,12 +106,14 @@ class _Open(Course):
 
     Attributes
     ----------
+    timers
+        The ids of those that run.
     unfinished
         By region: the activation of a stay whose planned event has been delivered, and may have left it open, and how
         many planned events have come to it so far.
     """
 
-    __slots__ = ("case", "instance", "luck", "member", "number", "slots", "steps", "unfinished")
+    __slots__ = ("case", "instance", "luck", "member", "number", "slots", "steps", "timers", "unfinished")
 
     def __init__(self, number: int, case: Case, instance: Instance) -> None:
         self.number = number
@@ -122,6 +124,7 @@ class _Open(Course):
         self.luck = case.luck
         super().__init__(case.member.names)
         self.steps = 0
+        self.timers: set[int] = set()
         self.unfinished: dict[int, tuple[int, int]] = {}
 
     def cell(self, region: int) -> RegionCell:
@@ -237,9 +240,8 @@ class Simulation:
         for now, _, _, does, what in self._calendar.due(self.horizon, self._may_come):
             if does is fires:
                 # Most timers have been dropped, or set anew, and left their entries behind.
-                number, timer, timer_id = what
-                case = cases.get(number)
-                if case is None or not case.instance.runs_timer(timer, timer_id):
+                case = cases.get(what[0])
+                if case is None or what[2] not in case.timers:
                     continue
             self.now = now
             does(self, what)
@@ -298,6 +300,7 @@ class Simulation:
         """A timer that is still running is due."""
         number, timer, timer_id = what
         case = self.cases[number]
+        case.timers.remove(timer_id)
         self._after(case, case.instance.timer_fired(self.now, timer, timer_id))
 
     def _may_come(self, does: Does, what: Any) -> bool:
@@ -307,8 +310,7 @@ class Simulation:
     def _is_awaited(self, does: Does, what: Any) -> bool:
         """Whether something would come of it; timers that were dropped are most of what would not."""
         if does is Simulation._fire:
-            number, timer, timer_id = what
-            return number in self.cases and self.cases[number].instance.runs_timer(timer, timer_id)
+            return what[0] in self.cases and what[2] in self.cases[what[0]].timers
         if does is Simulation._deliver:
             number, region, activation, _, _ = what
             return number in self.cases and self.cases[number].state_of(region, activation) is not None
@@ -333,6 +335,8 @@ class Simulation:
         instance = case.instance
         for record in output.records:
             means = _MEANS[record.kind]
+            if not means:
+                continue
             if means == _ENTERS:
                 name = case.named.get(record.to_state if record.kind == R_TRANSITION else record.state)
                 if name is not None:
@@ -340,7 +344,7 @@ class Simulation:
                     case.counts[name] += 1
             elif means == _DRAWS:
                 drawn = (*drawn, case.spot(instance, record))
-            elif means:
+            else:
                 self._count(case, record)
         self.sink(case.number, instance, output)
         if self._keeping:
@@ -375,10 +379,11 @@ class Simulation:
             if kind == SET_TIMER:
                 order = _WORKFLOW_TIMER if effect.timer == member.whole_timer else _TIMER
                 due = effect.due if self._noticed is None else self._noticed(effect.due)
+                case.timers.add(effect.id)
                 put(due, order, Simulation._fire, (number, effect.timer, effect.id))
             elif kind == DROP_TIMER:
                 # Its entry is of no use once it is due.
-                continue
+                case.timers.discard(effect.id)
             elif kind == START_ATTEMPT:
                 name, nth = next(drawn)
                 job = member.works[effect.activity], case.luck ^ case.keys[name], nth
