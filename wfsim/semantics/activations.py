@@ -17,6 +17,7 @@ from .codes import (
     INTEGER,
     INTERNAL,
     INVOKE,
+    NO_WORK,
     NONE,
     NUMBER,
     OUTSIDE,
@@ -162,19 +163,22 @@ def start_state(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int, s: int) -
             length = duration(p, m, v, o, i, r, state.timeout_code)
         if length >= 0:
             set_timer(m, o, i, p[r].first_timer, me.time + length)
-    # The first timer is that of the state itself.
-    for t in range(state.first_transition, state.end_transition if state.n_timers > 1 else NONE):
-        transition = p[t]
-        if transition.timer > 0:
-            if transition.at_code >= 0:
-                due = moment(p, m, v, o, i, r, transition.at_code)
-            else:
-                length = transition.after
-                if transition.after_code >= 0:
-                    length = duration(p, m, v, o, i, r, transition.after_code)
-                due = me.time + length if length >= 0 else NONE
-            if due >= 0:
-                set_timer(m, o, i, p[r].first_timer + transition.timer, due)
+    if state.n_timers > 1:
+        # The first is that of the state itself.
+        for t in range(state.first_transition, state.end_transition):
+            transition = p[t]
+            if transition.timer > 0:
+                if transition.at_code >= 0:
+                    due = moment(p, m, v, o, i, r, transition.at_code)
+                else:
+                    length = transition.after
+                    if transition.after_code >= 0:
+                        length = duration(p, m, v, o, i, r, transition.after_code)
+                    due = me.time + length if length >= 0 else NONE
+                if due >= 0:
+                    set_timer(m, o, i, p[r].first_timer + transition.timer, due)
+    if state.work == NO_WORK:
+        return
     if state.work == ACTIVITY:
         held = hold_inputs(p, m, v, o, i, s, NONE, NONE)
         if held < NONE:

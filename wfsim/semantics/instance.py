@@ -100,7 +100,7 @@ class Instance:
         the text of its fate: `discarded`, `rejected`, or else `taken`, also while it still lies in a queue.
     """
 
-    __slots__ = ("commands_seen", "events_seen", "host", "m", "program", "texts", "v")
+    __slots__ = ("_filled", "commands_seen", "events_seen", "host", "m", "program", "texts", "v")
 
     def __init__(self, program: Program, *, key: int = 0, texts: Texts | None = None) -> None:
         head = program.head
@@ -116,6 +116,8 @@ class Instance:
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
         self.host: Host = Evaluator(program, self.texts)
+        # Whether there may be a value in the inbox.
+        self._filled = False
 
     def copy(self) -> Instance:
         """An independent instance in the same state; the table of texts is shared, since it only grows."""
@@ -127,6 +129,7 @@ class Instance:
         twin.events_seen = dict(self.events_seen)
         twin.commands_seen = set(self.commands_seen)
         twin.host = self.host
+        twin._filled = self._filled
         return twin
 
     def __repr__(self) -> str:
@@ -214,7 +217,7 @@ class Instance:
             inbox.event = self.program.event_rows[event]
             rest = self._fields_taken(event, payload) if payload else None
         if rest:
-            self.texts.encode(rest, self.v[self.program.head.inbox_cells + EXTRAS])
+            self._fill(rest, EXTRAS)
         if event_id is not None:
             inbox.event_id = self._handle(event_id, "the id of an event")
         if sender is not None:
@@ -227,7 +230,6 @@ class Instance:
 
     def _fields_taken(self, event: str, payload: Mapping[str, Value]) -> dict[str, Value]:
         """Put the declared fields of a payload into the inbox; the others are returned."""
-        base = self.program.head.inbox_cells
         places = self.program.event_fields[event]
         types = self.program.events[event].payload
         rest = {}
@@ -235,7 +237,7 @@ class Instance:
             if name in places:
                 if name in types and value is not None:
                     value = admitted(types[name].shape, value)
-                self.texts.encode(value, self.v[base + places[name]])
+                self._fill(value, places[name])
             else:
                 rest[name] = value
         return rest
@@ -274,7 +276,7 @@ class Instance:
         inbox.serial = activity_id
         inbox.attempt = attempt
         if result is not None:
-            self.texts.encode(result, self.v[self.program.head.inbox_cells + RESULT])
+            self._fill(result, RESULT)
         return self._step()
 
     def activity_failed(
@@ -321,7 +323,7 @@ class Instance:
         if (status, outcome) != ("completed", "success"):
             inbox.error_type = self.texts.handle(child_error(status))
         if result:
-            self.texts.encode(dict(result), self.v[self.program.head.inbox_cells + RESULT])
+            self._fill(dict(result), RESULT)
         return self._step()
 
     def control(self, time: int, command: str, command_id: str | None = None, reason: str | None = None) -> Output:
@@ -356,9 +358,16 @@ class Instance:
         inbox = fresh_queued(self.m, INBOX)
         inbox.kind = kind
         inbox.time = time
-        head = self.program.head
-        clear_cells(self.v, head.inbox_cells, head.inbox_cells + head.n_fields)
+        if self._filled:
+            head = self.program.head
+            clear_cells(self.v, head.inbox_cells, head.inbox_cells + head.n_fields)
+            self._filled = False
         return inbox
+
+    def _fill(self, value: Value, cell: int) -> None:
+        """Put a value into a cell of the inbox."""
+        self._filled = True
+        self.texts.encode(value, self.v[self.program.head.inbox_cells + cell])
 
     def _step(self) -> Output:
         output = self._run()

@@ -145,7 +145,7 @@ if not COMPILED:
     """Make row `k` a fresh `Each`."""
 
     def move_inbox(p: Rows, m: Rows, v: Cells, i: int, k: int) -> Queued:
-        """Make row `k` of the instance at row `i` what is in its inbox, where nothing of use is left."""
+        """Make row `k` of the instance at row `i` what is in its inbox, where no values are left."""
         row: Queued = m[i + INBOX]
         m[i + k] = row
         head = p[0]
@@ -153,6 +153,7 @@ if not COMPILED:
         source = m[i].cells + head.inbox_cells
         target = m[i].cells + head.queue_cells + (k - head.first_queued) * n
         v[source : source + n], v[target : target + n] = v[target : target + n], v[source : source + n]
+        clear_cells(v, source, source + n)
         return row
 
     def clear_cells(v: Cells, first: int, end: int) -> None:

@@ -142,9 +142,34 @@ def end_succeeded(p: Rows, m: Rows, v: Cells, o: Output, i: int, w: int, result:
 
 
 @kernel
-def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
-    """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4)."""
-    if w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
+def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
+    """M4.4: a child has closed: `done` with its outputs, or `error` of the state that invoked it."""
+    if w < 0:
+        ignore(p, m, o, i, row, T_LATE)
+        return
+    work = m[i + w]
+    r = work.region
+    if row.error_type < 0 and work.held >= 0 and p[work.activity].undo >= 0:
+        copy_cell(v[result], v[payload_of(p, m, i, work.held)])
+        log_entry(m, i, work.held)
+    close_work(p, m, o, i, w, 1)
+    if m[i + w].each >= 0:
+        end_item(p, m, v, o, i, w, result, row.error_type, NONE)
+    elif row.error_type < 0:
+        raise_done(p, m, v, o, i, r, result)
+    else:
+        m[i + raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type)].own = 1
+
+
+@kernel
+def report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
+    """An executor's word on an attempt: started, succeeded or failed; of an ended one it is late (M5.4). Or a child's.
+
+    `w` is the offset of its work, -1 if that is over, and `result` the cell of its result.
+    """
+    if row.kind == CHILD_CLOSED:
+        child_report(p, m, v, o, i, row, result, w)
+    elif w < 0 or m[i + w].attempt != row.attempt or m[i + w].phase > RUNNING:
         logged = 0
         if row.kind == ACTIVITY_SUCCEEDED:
             logged = late_entry(p, m, v, i, row, result)
@@ -167,35 +192,6 @@ def attempt_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, r
         end_succeeded(p, m, v, o, i, w, result)
     elif retry_work(p, m, o, i, w, row.policy, row.retry_after) == 0:
         end_failed(p, m, v, o, i, w, row.error_type, row.reason)
-
-
-@kernel
-def child_report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
-    """M4.4: a child has closed: `done` with its outputs, or `error` of the state that invoked it."""
-    if w < 0:
-        ignore(p, m, o, i, row, T_LATE)
-        return
-    work = m[i + w]
-    r = work.region
-    if row.error_type < 0 and work.held >= 0 and p[work.activity].undo >= 0:
-        copy_cell(v[result], v[payload_of(p, m, i, work.held)])
-        log_entry(m, i, work.held)
-    close_work(p, m, o, i, w, 1)
-    if m[i + w].each >= 0:
-        end_item(p, m, v, o, i, w, result, row.error_type, NONE)
-    elif row.error_type < 0:
-        raise_done(p, m, v, o, i, r, result)
-    else:
-        m[i + raise_error(p, m, v, o, i, r, p[m[i + p[r].slot].state].name, row.error_type)].own = 1
-
-
-@kernel
-def report(p: Rows, m: Rows, v: Cells, o: Output, i: int, row: Queued, result: int, w: int) -> None:
-    """Of an attempt or a child, whose work is at offset `w` (-1: over); `result` is the cell of its result."""
-    if row.kind == CHILD_CLOSED:
-        child_report(p, m, v, o, i, row, result, w)
-    else:
-        attempt_report(p, m, v, o, i, row, result, w)
 
 
 @kernel

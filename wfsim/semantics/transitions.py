@@ -276,20 +276,20 @@ def commit(p: Rows, m: Rows, v: Cells, o: Output, i: int, r: int) -> None:
     cell.flight_phase = AFTER_COMMIT
     if transition.target < 0:
         return
-    if r + 1 < region.end_region:
+    state = p[cell.state]
+    if state.n_regions:
         leave_regions(p, m, v, o, i, r + 1, region.end_region, T_OUTER)
     if m[i + region.work].phase != IDLE:
         cancel_work(p, m, o, i, region.work, T_LEFT)
     for timer in range(region.first_timer, region.first_timer + region.n_timers):
         if m[i + timer].due >= 0:
             drop_timer(m, o, i, timer)
-    state = p[cell.state]
     if state.first_exit < state.end_exit:
         perform(p, m, v, o, i, r, state.first_exit, state.end_exit, T_EXIT)
     if state.first_datum < state.end_datum and not again:
         forget(p, m, v, i, cell.state)
     start_state(p, m, v, o, i, r, transition.target)
-    if r + 1 < region.end_region:
+    if p[transition.target].n_regions:
         enter_inner(p, m, v, o, i, r)
 
 
