@@ -11,7 +11,7 @@ from numba.core import bytecode, compiler, interpreter, ir
 from wfsim.semantics import entries
 from wfsim.semantics.linking import variables_in
 from wfsim.semantics.pipeline import IDLE
-from wfsim.simulation.compiled import kernel
+from wfsim.simulation.compiled import kernel, stimuli
 
 _ir: Any = ir
 _compiler: Any = compiler
@@ -37,7 +37,7 @@ def statements(function: Any) -> Iterator[Any]:
         yield from block.body
 
 
-@pytest.mark.parametrize("function", [entries.step, kernel.simulate, kernel.begin.py_func, kernel.carry_out.py_func])
+@pytest.mark.parametrize("function", [entries.step, kernel.simulate, stimuli.begin.py_func, kernel.carry_out.py_func])
 def test_variables_are_listed_as_numba_lists_them_in_that_order(function: Any) -> None:
     found = list(statements(function))
     assert len(found) > 10

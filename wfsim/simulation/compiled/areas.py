@@ -13,7 +13,19 @@ from typing import Any
 
 from wfsim.semantics import layout, speed
 from wfsim.semantics.addresses import copy_rows, copy_words, rows_from
-from wfsim.semantics.codes import ABSENT, BEFORE_COMMIT, FIRST_REGION, FREE, IDLE, NONE, NUMBER, PARALLEL, WAITING
+from wfsim.semantics.codes import (
+    ABSENT,
+    BEFORE_COMMIT,
+    FIRST_REGION,
+    FREE,
+    IDLE,
+    INBOX,
+    NONE,
+    NULL,
+    NUMBER,
+    PARALLEL,
+    WAITING,
+)
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import bits_of, real_of
 
@@ -306,3 +318,20 @@ def put_back(k: Any, r: Any, slot: int) -> None:
     area = r.areas[r.cases[slot].member]
     area.slot, area.plain, area.private = NONE, 0, 1
     load(k, r, slot)
+
+
+@_njit
+def empty_inbox(k: Any, r: Any, slot: int) -> Any:
+    """The inbox of an instance in its area, with nothing in it but the time."""
+    case = r.cases[slot]
+    area, p = r.areas[case.member], rows_from(k.p, case.first_row)
+    copy_rows(r.m, area.m + INBOX, k.box, 0, 1)
+    first = area.v + p[0].inbox_cells
+    if area.filled:
+        area.filled = 0
+        for n in range(p[0].n_fields):
+            cell = r.v[first + n]
+            cell.tag, cell.whole, cell.real = NULL, 0, 0.0
+    inbox = r.m[area.m + INBOX]
+    inbox.time = r.state[0].now
+    return inbox

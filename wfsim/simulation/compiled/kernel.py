@@ -9,37 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics.addresses import copy_rows, prefetch, reader, rows_from
+from wfsim.semantics.addresses import prefetch, reader, rows_from
 from wfsim.semantics.bounds import LINE
 from wfsim.semantics.codes import (
-    ACTIVITY_FAILED,
-    ACTIVITY_STARTED,
-    ACTIVITY_SUCCEEDED,
     CANCEL_ATTEMPT,
-    CHILD_CLOSED,
     CLOSED,
     COMPLETED,
-    CONTROL,
     DROP_TIMER,
-    EVENT,
-    INBOX,
     NONE,
     R_STATE_ENTERED,
     R_TRANSITION,
     SEND_MESSAGE,
     SET_TIMER,
-    START,
     START_ATTEMPT,
     START_CHILD,
     STOP_CHILD,
-    TIMER,
 )
-from wfsim.semantics.draws import PAYLOAD
-from wfsim.semantics.draws import RESULT as RESULT_DRAW
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import Outputs
 from wfsim.simulation.calendar import SPARE_ENTRIES, Order
-from wfsim.simulation.compiled.areas import load, put_back, store
+from wfsim.simulation.compiled.areas import put_back, store
 from wfsim.simulation.compiled.arrivals import (
     arrive,
     begin_arrivals,
@@ -49,11 +38,10 @@ from wfsim.simulation.compiled.arrivals import (
     is_bad,
     lacks_for,
     lacks_supply,
-    let_come,
     lose,
     release,
 )
-from wfsim.simulation.compiled.awaited import compact, is_awaited
+from wfsim.simulation.compiled.awaited import compact
 from wfsim.simulation.compiled.calendar import (
     NOWHERE,
     due,
@@ -73,12 +61,10 @@ from wfsim.simulation.compiled.cases import (
     vacate,
 )
 from wfsim.simulation.compiled.crews import begin_workers
-from wfsim.simulation.compiled.draws import fill_value
 from wfsim.simulation.compiled.events import plan_event, resume_plans
 from wfsim.simulation.compiled.families import (
     conceive,
     end_child,
-    fill_child_ended,
     next_child,
     note_birth,
     refuse,
@@ -88,19 +74,14 @@ from wfsim.simulation.compiled.families import (
 from wfsim.simulation.compiled.kept import cancel, release_all, settle
 from wfsim.simulation.compiled.keys import ask_for_key, free_key, link_keys, take_key
 from wfsim.simulation.compiled.layout import (
-    AGAIN,
     ARRIVES,
-    CHILD_ENDS,
-    COMES,
     DUE,
-    ENDS,
     EXPIRES,
     FIRST_MESSAGE,
     OPENS,
     RECEIVED,
     RETURNS,
     STARTS,
-    STOPS,
     TOLD,
     VOID,
     Known,
@@ -108,7 +89,6 @@ from wfsim.simulation.compiled.layout import (
 )
 from wfsim.simulation.compiled.letters import (
     BEGUN,
-    empty_inbox,
     fill_letter,
     free_letter,
     link_kept,
@@ -137,16 +117,14 @@ from wfsim.simulation.compiled.returns import (
     TABLES,
 )
 from wfsim.simulation.compiled.room import has_room
-from wfsim.simulation.compiled.spots import key_of, times
-from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_again, plan_end, request
-from wfsim.simulation.plans import SUCCEEDS
+from wfsim.simulation.compiled.stimuli import begin, fill_in, inputs_fit
+from wfsim.simulation.compiled.workers import attempt_of, let_go, open_pool, plan_end, request
 
 _njit = njit(nogil=True, error_model="numpy")
 _apart = njit(nogil=True, error_model="numpy", apart=True)
 
 step: Any = None
-admit: Any = None
-"""Compiled functions of the kernel, which `roots` puts here where the calendar has to be compiled."""
+"""A compiled function of the kernel, which `roots` puts here where the calendar has to be compiled."""
 
 known_at, run_at, out_at = reader(Known), reader(Run), reader(Outputs)
 
@@ -161,102 +139,7 @@ _TIMER = int(Order.TIMER)
 _WORKFLOW_TIMER = int(Order.WORKFLOW_TIMER)
 
 
-# --- what is due -------------------------------------------------------------------------------------------
-
-
-@_njit
-def begin(k: Any, r: Any, o: Any, time: int) -> Any:
-    """Put what is due now into the inbox of its instance; returns its slot, or -1 if nothing comes of it."""
-    given, s, entry = k.settings[0], r.state[0], r.now[0]
-    what, slot = entry.what, entry.slot
-    if what != ARRIVES and not is_awaited(k, r, entry):
-        return NONE
-    s.now = time
-    if what == ARRIVES:
-        slot = let_come(k, r)
-        s.again = k.streams[entry.b].asks
-    elif what == ENDS:
-        at = attempt_of(r, slot, entry.a, entry.b)
-        # These are needed below, when its row is free already.
-        s.activity, s.drawn, s.nth = r.attempts[at].activity, r.attempts[at].name, r.attempts[at].nth
-        # Whether a worker stays with his case shows after its step.
-        let_go(k, r, slot, at, True)
-        if entry.c == SUCCEEDS:
-            plan_again(k, r, slot, entry.a, entry.b)
-    elif what == AGAIN:
-        s.activity, s.drawn, s.nth = k.names[entry.c].runs, entry.c, entry.d
-    load(k, r, slot)
-    case = r.cases[slot]
-    area, p = r.areas[case.member], rows_from(k.p, case.first_row)
-    i, first = area.m, area.v + p[0].inbox_cells
-    inbox = empty_inbox(k, r, slot)
-    if what == ARRIVES:
-        inbox.kind = START
-    elif what == DUE:
-        inbox.kind, inbox.timer, inbox.serial = TIMER, entry.a, entry.b
-    elif what == COMES:
-        planned = k.states[case.first_row + r.m[i + p[entry.a].slot].state]
-        plan = k.plans[planned.first_plan + entry.d]
-        inbox.kind, inbox.event = EVENT, plan.event
-        if plan.first_value < plan.end_value:
-            area.filled = 1
-            place = key_of(k, case, planned.name), PAYLOAD, times(k, r, case, planned.name), entry.c
-            for which in range(plan.first_value, plan.end_value):
-                fill_value(k, r, which, first, place, 0)
-        stay = r.stays[case.stays + entry.a - p[0].first_region]
-        stay.activation, stay.n_events, stay.planned = entry.b, entry.c + 1, 1
-        s.n_sent += 1
-        s.again = plan.asks or (plan.checked and not payload_fits(k, r, o, slot, plan))
-    elif what == CHILD_ENDS:
-        inbox.kind, area.filled = CHILD_CLOSED, 1
-        fill_child_ended(k, r, entry, inbox, first)
-    elif what == STOPS:
-        inbox.kind, inbox.command, inbox.reason = CONTROL, entry.a, given.parent
-    else:
-        inbox.serial, inbox.attempt = entry.a, entry.b
-        if what == STARTS:
-            inbox.kind = ACTIVITY_STARTED
-        elif what == ENDS and entry.c != SUCCEEDS:
-            failure = k.failures[k.works[s.activity].first_failure + entry.c]
-            inbox.kind, inbox.error_type, inbox.policy = ACTIVITY_FAILED, failure.error_type, failure.policy
-            inbox.retry_after = failure.retry_after
-        else:
-            inbox.kind = ACTIVITY_SUCCEEDED
-            if k.works[s.activity].result >= 0:
-                area.filled = 1
-                place = key_of(k, case, s.drawn), RESULT_DRAW, s.nth, entry.b
-                fill_value(k, r, k.works[s.activity].result, first, place, 0)
-            s.again = k.works[s.activity].asks
-    return slot
-
-
-@_apart
-def payload_fits(k: Any, r: Any, o: Any, slot: int, plan: Any) -> Any:
-    """Whether what was drawn for an event can be its payload; else Python says what is wrong with it (M7.1)."""
-    case = r.cases[slot]
-    p, first = rows_from(k.p, case.first_row), r.areas[case.member].v + k.p[case.first_row].inbox_cells
-    for which in range(plan.first_value, plan.end_value):
-        value = k.values[which]
-        # The first cell is that of what is not declared.
-        row = p[plan.event].first_field + value.place - 1
-        if value.checked and admit(p, r.v, o, row, first + value.place, 1) >= 0:
-            return False
-    return True
-
-
-@_apart
-def fill_in(k: Any, r: Any, slot: int, starts: bool) -> None:
-    """Put what Python has made of a stimulus into the instance: of a start with the inputs."""
-    case = r.cases[slot]
-    given, area = k.members[case.member], r.areas[case.member]
-    if starts:
-        copy_rows(r.v, area.v, r.door_v, 0, given.n_kept)
-    else:
-        load(k, r, slot)
-    first = k.p[case.first_row].inbox_cells
-    copy_rows(r.m, area.m + INBOX, r.door_m, 0, 1)
-    copy_rows(r.v, area.v + first, r.door_v, first, given.n_front - first)
-    area.filled = 1
+# --- what follows a step -----------------------------------------------------------------------------------
 
 
 @_njit
@@ -264,9 +147,6 @@ def noticed(k: Any, due: int) -> Any:
     """When a timer that is due then is noticed."""
     poll = k.settings[0].timer_poll
     return due if poll == 0 else -(-due // poll) * poll
-
-
-# --- what follows a step -----------------------------------------------------------------------------------
 
 
 @_njit
@@ -352,19 +232,6 @@ def enter(k: Any, r: Any, o: Any, slot: int) -> Any:
         welcome(k, r, slot)
     s.phase = READY
     return DONE
-
-
-@_njit
-def inputs_fit(k: Any, r: Any, o: Any, slot: int) -> Any:
-    """Whether what was drawn for an arrival can be its inputs."""
-    case = r.cases[slot]
-    given = k.streams[case.stream]
-    p, cells = rows_from(k.p, case.first_row), r.areas[case.member].v
-    for which in range(given.first_input, given.end_input):
-        value = k.values[which]
-        if value.checked and admit(p, r.v, o, p[0].first_variable + value.place, cells + value.place, 1) >= 0:
-            return False
-    return True
 
 
 @_njit
@@ -523,7 +390,7 @@ def run_on(k: Any, r: Any, o: Any) -> Any:
                 return SUPPLY
             n_first += k.streams[which].population + 1
         if n_due(s) + n_first > s.heap_room:
-            s.releases = n_first
+            s.follows = n_first
             return TABLES
         begin_workers(k, r)
         begin_arrivals(k, r)

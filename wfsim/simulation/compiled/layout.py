@@ -150,7 +150,7 @@ STATE = _record(
     "timers_end visits_end free_attempt n_attempts free_track n_tracks n_log n_values n_paths n_cases tickets "
     "free_entry log_room value_room case_room heap_room attempt_room track_room queue_room path_room path_places "
     "output_room slot_room word_room most_words sure stays_room timers_room visits_room phase slot activity drawn nth "
-    "again answers budget effect shifts_until wanted releases n_sharers sharer_room n_others first_after end_after "
+    "again answers budget effect shifts_until wanted follows n_sharers sharer_room n_others first_after end_after "
     "after_room n_families free_family family_room n_births birth_room endless endless_name endless_depth holder "
     "key_places linked letter n_letters free_letter letter_room n_parcels free_parcel parcel_room n_messages "
     "message_room n_spelled n_kept n_ever_kept kept_places kept_linked stream failed root_has_come last_came n_came "
@@ -169,8 +169,9 @@ many wait for others of their schedule to close: `n_late`. What is due first is 
 due at `far_first`; the next limit lies `far_length` later. `letter` has started the instance that is let in, or is -1.
 Of the messages that were delivered the texts of the first `n_spelled` ids are known. So many letters are `n_kept`,
 found in `kept_places` places as `kept_linked` says; `n_ever_kept` have been. What is due after `shifts_until` needs
-later shifts, from when it is due (`wanted`) on. So many happenings may follow as the case of a step lets workers go:
-`releases`. No block has more than `most_words`, and for as many steps as one is `sure` of no table is too small."""
+later shifts, from when it is due (`wanted`) on. So many happenings may come of a step beside those of its records and
+effects, as its case lets workers go, or of the beginning of the run: `follows`. No block has more than `most_words`,
+and for as many steps as one is `sure` of no table is too small."""
 
 HEAP = _record("time key", "")
 """An entry of the calendar's heap; see `compiled.calendar`."""
@@ -207,7 +208,7 @@ LETTER = _record(
 )
 """A letter under way (`compiled.letters`): its sender in a slot, of a workflow, and its number there. It is to the key
 of a workflow, which was a double if `key_real` says so, or without a key (`key_tag` -1) to the instance that `to`
-names, or `to_parent`: 1 of who has none, 2 of one that was in the slot `receiver`. What it starts has `key` and `luck`,
+names, or `to_parent`: `HAS_NONE`, or `HAS_ONE`, who was in the slot `receiver`. What it starts has `key` and `luck`,
 and belongs to a family. `message` is its number once it is delivered, `reason` why it comes back, where Python has
 found that out; one that is `kept` is how many-th (`serial`) of those."""
 

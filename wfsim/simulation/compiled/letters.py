@@ -29,7 +29,7 @@ from wfsim.semantics.codes import (
 from wfsim.semantics.later import njit
 from wfsim.semantics.speed import keep_cell
 from wfsim.simulation.calendar import Order
-from wfsim.simulation.compiled.areas import load
+from wfsim.simulation.compiled.areas import empty_inbox, load
 from wfsim.simulation.compiled.calendar import push
 from wfsim.simulation.compiled.cases import begin_case, begin_output, free_slot, leave_family, vacate
 from wfsim.simulation.compiled.families import found_family, has_inputs, set_input
@@ -47,6 +47,8 @@ mix_key: Any = None
 
 OPEN_TO, CLOSED_TO = 1, -1
 """What `Run.who` says by the handle of a name: a slot and this, or that nobody of this name is reached any more."""
+HAS_NONE, HAS_ONE = 1, 2
+"""Of a letter to a parent: whether its sender has one."""
 SERIALS = 2**31 - 1
 BEGUN = -1
 """A letter starts an instance, which is let in next."""
@@ -127,9 +129,9 @@ def send(k: Any, r: Any, o: Any, slot: int, effect: Any) -> Any:
             r.parcels[last].next = number
         last = number
     if letter.key_tag < 0:
-        letter.to_parent = letter.to == given.parent
+        letter.to_parent = HAS_NONE if letter.to == given.parent else 0
         if letter.to_parent and case.parent_name >= 0:
-            letter.to_parent = 2
+            letter.to_parent = HAS_ONE
             letter.receiver = case.parent
             letter.receiver_epoch = r.cases[case.parent].epoch if case.parent >= 0 else 0
     else:
@@ -334,7 +336,7 @@ def post_to_instance(k: Any, r: Any, at: int) -> None:
     """The same of a letter to the parent, or to an instance by its id."""
     letter = r.letters[at]
     if letter.to_parent:
-        if letter.to_parent == 1:
+        if letter.to_parent == HAS_NONE:
             send_back(r, at, k.settings[0].no_parent)
         elif is_there(r, letter.receiver, letter.receiver_epoch):
             hand_over(r, at, letter.receiver)
@@ -429,23 +431,6 @@ def is_kept(r: Any, entry: Any) -> Any:
     """Whether a letter whose time to live is over is kept still."""
     letter = r.letters[entry.a]
     return letter.kept and (letter.serial & SERIALS) == entry.b
-
-
-@_njit
-def empty_inbox(k: Any, r: Any, slot: int) -> Any:
-    """The inbox of an instance in its area, with nothing in it but the time."""
-    case = r.cases[slot]
-    area, p = r.areas[case.member], rows_from(k.p, case.first_row)
-    copy_rows(r.m, area.m + INBOX, k.box, 0, 1)
-    first = area.v + p[0].inbox_cells
-    if area.filled:
-        area.filled = 0
-        for n in range(p[0].n_fields):
-            cell = r.v[first + n]
-            cell.tag, cell.whole, cell.real = NULL, 0, 0.0
-    inbox = r.m[area.m + INBOX]
-    inbox.time = r.state[0].now
-    return inbox
 
 
 @_apart

@@ -292,7 +292,7 @@ class Memory:
     def more_tables(self) -> None:
         """Twice the room in each table that may be too small for what follows this step (`room.has_room`)."""
         run, state, tally = self.run, self.state, self.outputs.tally[0]
-        n_more = int(tally["records"] + 2 * tally["effects"] + state["releases"])
+        n_more = int(tally["records"] + 2 * tally["effects"] + state["follows"])
         n_more += int(state["n_kept"]) + 8
         more: dict[str, Any] = {}
         n_due = self.n_due

@@ -21,8 +21,8 @@ STEP_ROOM = 40
 def has_room(k: Any, r: Any, o: Any, slot: int) -> Any:
     """What is too small for all that may follow this step, or `DONE`."""
     s, tally = r.state[0], o.tally[0]
-    s.releases = 2 * n_kept(r, slot) if k.settings[0].n_keeping > 0 else 0
-    more = tally.records + 2 * tally.effects + s.releases + 8
+    s.follows = 2 * n_kept(r, slot) if k.settings[0].n_keeping > 0 else 0
+    more = tally.records + 2 * tally.effects + s.follows + 8
     if s.sure > 0 and more <= STEP_ROOM and tally.values <= STEP_ROOM:
         s.sure -= 1
         return DONE

@@ -41,6 +41,7 @@ from wfsim.simulation.compiled import (
     returns,
     room,
     spots,
+    stimuli,
     turns,
     workers,
 )
@@ -61,10 +62,7 @@ CHUNK = 262_144
 STEPS = 200_000
 """Between two looks at the keyboard, and words on the progress."""
 
-_KERNEL = {
-    "step": ("step", "step"),
-    "admit": ("values", "admit"),
-}
+_KERNEL = {"step": ("step", "step")}
 _DRAW = {"draw": ("draws", "draw")}
 _QUANTILES = "log", "exp", "power", "normal_quantile", "gamma_quantile"
 _DRAWS = {name: ("quantiles", name) for name in _QUANTILES} | _DRAW
@@ -89,6 +87,7 @@ SIMULATE = Root(
         returns: {},
         room: {},
         spots: {},
+        stimuli: {"admit": ("values", "admit")},
         turns: {},
         workers: _DRAW,
     },
