@@ -7,6 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+import wfsim as wf
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
@@ -60,6 +61,52 @@ def test_an_instance_is_put_back_to_where_it_was(
     assert (instance.m, instance.v) == (twin.m, twin.v)
     assert (instance.events_seen, instance.commands_seen) == (twin.events_seen, twin.commands_seen)
     assert image_of(instance) == before
+    for number, (choice, k) in enumerate(picks[at:], at):
+        stimulus = next_stimulus(instance, choice, k, number)
+        first, second = instance.apply(stimulus), twin.apply(stimulus)
+        assert records_of(twin, second) == records_of(instance, first)
+
+
+ASKS = wf.loads("""\
+name: asks
+initial_state: asked
+variables: {told: {type: string, optional: true}}
+events: {answer: {payload: {text: {type: string, optional: true}}}}
+activities: {ask: {}}
+states: [{name: asked}, {name: asking, activity: {name: ask, result_variable: told}}, {name: end, is_terminal: true}]
+transitions:
+  - {from: asked, event: answer, to: asking}
+  - {from: asking, event: done, to: end}
+  - {from: asking, event: answer, to: asked}
+""")
+
+
+def test_what_came_before_it_was_marked_does_not_come_again() -> None:
+    instance = Instance(compile_workflow(ASKS))
+    instance.start(0)
+    instance.event(1, "answer", {"text": "first"})
+    # Of no activity that there is, so it is ignored.
+    instance.activity_succeeded(2, 99, 1, "second")
+    mark = Mark(instance)
+    instance.activity_started(3, 1, 1)
+    instance.activity_started(4, 1, 1)
+    mark.restore().activity_succeeded(5, 1, 1)
+    assert instance.variables == {"told": None}
+
+
+def test_an_image_has_no_result_that_nobody_has_kept() -> None:
+    instance = Instance(compile_workflow(ASKS))
+    instance.start(0)
+    instance.event(1, "answer")
+    started = image_of(instance)
+    instance.activity_started(2, 1, 1)
+    instance.event(3, "answer")
+    instance.event(4, "answer")
+    # Late: it is looked at, and ignored.
+    output = instance.activity_succeeded(5, 1, 1, "secret")
+    assert [record.kind for record in records_of(instance, output)] == ["activity_succeeded", "stimulus_ignored"]
+    assert "secret" not in json.dumps(image_of(instance))
+    assert image_of(instance)["texts"] == started["texts"]
 
 
 @relaxed

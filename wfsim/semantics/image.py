@@ -80,9 +80,9 @@ def image_of(instance: Instance) -> dict[str, Any]:
             ]
         )
     head = program.head
-    # Nothing lasts in the inbox and on the stack of expressions.
+    # Nothing lasts in the inbox, on the stack of expressions and in the scratch row.
     idle = set(range(head.inbox_cells, head.inbox_cells + head.n_fields))
-    idle |= set(range(head.stack_cells, head.queue_cells))
+    idle |= set(range(head.stack_cells, head.queue_cells + head.n_fields))
     idle |= {
         cell
         for k in free

@@ -98,9 +98,11 @@ class Instance:
     events_seen, commands_seen
         The ids of what has arrived, but for events that were refused at the door (M7.1). That of an event leads to
         the text of its fate: `discarded`, `rejected`, or else `taken`, also while it still lies in a queue.
+    filled
+        Whether there may be a value in the cells of the inbox.
     """
 
-    __slots__ = ("_filled", "commands_seen", "events_seen", "host", "m", "program", "texts", "v")
+    __slots__ = ("commands_seen", "events_seen", "filled", "host", "m", "program", "texts", "v")
 
     def __init__(self, program: Program, *, key: int = 0, texts: Texts | None = None) -> None:
         head = program.head
@@ -116,8 +118,7 @@ class Instance:
         self.events_seen: dict[str, int] = {}
         self.commands_seen: set[str] = set()
         self.host: Host = Evaluator(program, self.texts)
-        # Whether there may be a value in the inbox.
-        self._filled = False
+        self.filled = False
 
     def copy(self) -> Instance:
         """An independent instance in the same state; the table of texts is shared, since it only grows."""
@@ -129,7 +130,7 @@ class Instance:
         twin.events_seen = dict(self.events_seen)
         twin.commands_seen = set(self.commands_seen)
         twin.host = self.host
-        twin._filled = self._filled
+        twin.filled = self.filled
         return twin
 
     def __repr__(self) -> str:
@@ -358,15 +359,15 @@ class Instance:
         inbox = fresh_queued(self.m, INBOX)
         inbox.kind = kind
         inbox.time = time
-        if self._filled:
+        if self.filled:
             head = self.program.head
             clear_cells(self.v, head.inbox_cells, head.inbox_cells + head.n_fields)
-            self._filled = False
+            self.filled = False
         return inbox
 
     def _fill(self, value: Value, cell: int) -> None:
         """Put a value into a cell of the inbox."""
-        self._filled = True
+        self.filled = True
         self.texts.encode(value, self.v[self.program.head.inbox_cells + cell])
 
     def _step(self) -> Output:

@@ -42,6 +42,7 @@ class Mark:
         self._cells = [_CELL(cell) for cell in instance.v]
         self._events_seen = dict(instance.events_seen)
         self._commands_seen = set(instance.commands_seen)
+        self._filled = instance.filled
 
     def restore(self) -> Instance:
         """Put the instance back; linear in its size, with little work for what has not changed."""
@@ -57,6 +58,7 @@ class Mark:
                 cell.tag, cell.whole, cell.real = kept
         instance.events_seen = dict(self._events_seen)
         instance.commands_seen = set(self._commands_seen)
+        instance.filled = self._filled
         return instance
 
 
