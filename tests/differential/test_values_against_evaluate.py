@@ -376,7 +376,10 @@ def stepped(kind: type[Instance], text: str, context: dict[str, Any], event: dic
     instance = kind(compile_workflow(workflow))
     outputs = [instance.start(0, context), *(instance.event(time, "e", event) for time in (1, 2))]
     told = [(output.records, output.values, output.effects) for output in outputs]
-    return told, [(cell.tag, cell.whole, cell.real.hex()) for cell in instance.v], len(instance.texts)
+    head = instance.program.head
+    # What is left in the inbox counts for nothing (`image_of`).
+    kept = instance.v[: head.inbox_cells] + instance.v[head.inbox_cells + head.n_fields :]
+    return told, [(cell.tag, cell.whole, cell.real.hex()) for cell in kept], len(instance.texts)
 
 
 # What is written out is looked at when a definition is read, and refused where it can never work.
