@@ -24,7 +24,7 @@ help:  ## this list
 demo: $(STAMP)  ## the whole path once: findings, proofs, 10,000 orders, SQL, pictures, one real run
 	@$(BIN)/wfsim demo
 
-# They start processes or a browser and wait for these more than they compute (so three at a time), and need nothing compiled.
+# They start processes or a browser and wait for these more than they compute, and need nothing compiled.
 WAITING := tests/browser tests/runtime_kill
 # What `make test-hosts` runs, as it installs more.
 HOSTS := tests/hosts
@@ -48,7 +48,7 @@ test: frontend  ## style, types and the quick tests of every room and layer: fiv
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks; \
 	$(PYTEST) -n 2 --dist worksteal $(addprefix --ignore=,$(WAITING) $(HOSTS)) tests
 
-# Those of killed processes are in test-kills.
+# Those of killed processes are in test-kills. In a browser three at a time, as each waits most of the time.
 test-ci: frontend  ## what continuous integration runs beside `make test` (tests/ci.txt): another six minutes
 	@$(compile); \
 	$(PYTEST) -n 3 --dist loadfile -m ci tests/browser; \
@@ -59,7 +59,7 @@ frontend: $(TEST_STAMP)  ## build the live widgets anew if their sources have ch
 	@$(BIN)/python hatch_build.py tools
 
 test-kills: frontend  ## processes are killed while orders run (KILLS=400), and 200 simulated days of an engine
-	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 3 --dist worksteal -m '' \
+	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m '' \
 	  tests/runtime_kill tests/property/test_simulated_engine.py::test_nothing_is_lost_and_nothing_happens_twice
 
 test-long: test-ci test-kills  ## all that `make test` leaves out (tests/ci.txt, tests/long.txt): some 25 minutes
