@@ -83,8 +83,12 @@ def case_rows(run: int, cases: Cases, named: Named, lasting: Mapping[int, int], 
     import numpy as np
     import pyarrow as pa
 
-    case, listed = cases.case, cases.case.tolist()
+    case, ids = cases.case, pa.nulls(len(cases), pa.string())
     parents = np.full((2, len(cases)), -1, np.int32)
+    # Of most runs no case has any of these.
+    listed = case.tolist() if named.ids or named.parents or lasting else []
+    if named.ids:
+        ids = texts([named.ids.get(each) for each in listed])
     if named.parents:
         for place, each in enumerate(listed):
             if each in named.parents:
@@ -97,7 +101,7 @@ def case_rows(run: int, cases: Cases, named: Named, lasting: Mapping[int, int], 
             "run": numbers(np.full(len(cases), run, np.int32)),
             "case": numbers(case),
             "workflow": numbers(cases.workflow),
-            "external_id": texts([named.ids.get(each) for each in listed]),
+            "external_id": ids,
             "key": numbers(cases.key),
             "parent_case": numbers(parents[0], parents[0] >= 0),
             "parent_activation": numbers(parents[1], parents[1] >= 0),

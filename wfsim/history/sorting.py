@@ -137,11 +137,18 @@ class SortedFile:
     """A new file, or what is `known` of an old one to write behind.
 
     Every method raises `duckdb.Error` if the file cannot be written; what was written until then can be read.
+
+    Attributes
+    ----------
+    con
+        What it is written with, from `open` on.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path, known: Known | None) -> None:
-        self.con = con
+    con: duckdb.DuckDBPyConnection
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], path: Path, known: Known | None) -> None:
         self.path = path
+        self._connect = connect
         self._known = known
         self._inserting: list[duckdb.DuckDBPyConnection] = []
         self._free: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
@@ -156,6 +163,7 @@ class SortedFile:
         HistoryError
             If somebody else wrote to it since `known` was looked at.
         """
+        self.con = self._connect()
         how = opening.NEW if self._known is None else ""
         self.con.execute(f"ATTACH '{schema.quoted(self.path)}' AS target {how}; USE target")
         for _ in range(AT_A_TIME):
@@ -234,6 +242,11 @@ class SortedFile:
         self.let_go()
         self.con.execute("CHECKPOINT target; USE memory; DETACH target")
 
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if hasattr(self, "con"):
+            self.con.close()
+
     def let_go(self) -> None:
         """Take back the portions that were begun, and not brought to their end."""
         while self._inserting:
@@ -280,7 +293,8 @@ def _insert_rest(con: duckdb.DuckDBPyConnection, rest: Mapping[str, Sequence[pa.
     import pyarrow as pa
 
     for name, tables in rest.items():
-        with _seen(con, arrow_table=_in_groups(pa.concat_tables(tables))):
+        table = pa.concat_tables(tables)
+        with _seen(con, arrow_table=_in_groups(table.select(_known_in(table)))):
             con.execute(f"INSERT INTO {name} BY NAME FROM arrow_table")
 
 

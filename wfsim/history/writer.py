@@ -143,8 +143,7 @@ class HistoryWriter:
         self._codes, self._last_run = look_at(self._into, existing)
         appending = existing == "append" and self._into is not None and self._into.exists()
         self._known = Known(self._codes.sizes(), self._last_run) if appending else None
-        self._con = opening.connect()
-        self._file = SortedFile(self._con, self._target(), self._known)
+        self._file = SortedFile(opening.connect, self._target(), self._known)
         self._held = Held()
         # The first puts rows in order as they come; the second makes columns of whole cases, and writes them.
         self._rows = Background("wfsim rows", 1)
@@ -441,7 +440,7 @@ class HistoryWriter:
         return History(
             written,
             temporary=self._into is None,
-            con=opening.open_within(self._con, written),
+            con=opening.open_within(self._file.con, written),
             functions=supplied_by(self._program.family),
         )
 
@@ -462,7 +461,7 @@ class HistoryWriter:
             raise
         self._finished = True
         self._let_go()
-        self._con.close()
+        self._file.close()
         return self._keep()
 
     def _write_all(self, notes: Iterable[str], complete: bool) -> None:
@@ -516,7 +515,7 @@ class HistoryWriter:
             return None
         self._finished = True
         self._let_go()
-        self._con.close()
+        self._file.close()
         return self._keep()
 
     def _let_go(self) -> None:
@@ -554,7 +553,7 @@ class HistoryWriter:
         if not self._finished:
             self._finished = True
             self._let_go()
-            self._con.close()
+            self._file.close()
             if self._known is None and self._later is None:
                 opening.remove(self._file.path)
 

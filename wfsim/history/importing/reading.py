@@ -184,7 +184,7 @@ def _written(
         else target.with_name(target.name + ".partial")
     )
     opening.remove(partial)
-    file = SortedFile(con, partial, None)
+    file = SortedFile(lambda: con, partial, None)
     try:
         file.open()
         # What was done to the log is known once all of it is written; nobody sees the file before.
