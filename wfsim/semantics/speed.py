@@ -84,12 +84,14 @@ WIDE_IN_PROGRAMS = frozenset(
 definition, so that a row has 128 bytes: of rows of 256, those of one workflow did not fit into the first cache."""
 
 
-def union_type(classes: Iterable[type], is_narrow: Callable[[str], bool], shifted: bool = False) -> np.dtype[Any]:
+def union_type(
+    classes: Iterable[type], is_narrow: Callable[[str], bool], shifted: bool = False, last: str = ""
+) -> np.dtype[Any]:
     """One record type for rows of several classes: fields of different classes overlap, equal names agree.
 
-    A field takes four bytes if it is narrow, else eight; a name has the same place in all classes that have it. Where a
-    `shifted` row lies is a shift of its number, not a product, which takes three times as long: it has a power of two
-    bytes.
+    A field takes four bytes if it is narrow, else eight; a name has the same place in all classes that have it, `last`
+    behind all others. Where a `shifted` row lies is a shift of its number, not a product, which takes three times as
+    long: it has a power of two bytes.
     """
     place: dict[str, int] = {}
     kinds: dict[str, str] = {}
@@ -103,7 +105,7 @@ def union_type(classes: Iterable[type], is_narrow: Callable[[str], bool], shifte
         return {place[name], place[name] + 1} if kinds[name] != "i4" else {place[name]}
 
     # Those of eight bytes first, then names that occur in most classes: they are hardest to place.
-    for name in sorted(kinds, key=lambda n: (kinds[n] == "i4", -sum(n in names for names in members), n)):
+    for name in sorted(kinds, key=lambda n: (n == last, kinds[n] == "i4", -sum(n in names for names in members), n)):
         others = {other for names in members if name in names for other in names if other in place}
         taken = set().union(*(halves(other) for other in others))
         size = 1 if kinds[name] == "i4" else 2
@@ -129,13 +131,16 @@ def _is_narrow_in_programs(name: str) -> bool:
 
 
 PROGRAM = union_type(layout.PROGRAM_ROWS, _is_narrow_in_programs, shifted=True)
-MEMORY = union_type(layout.MEMORY_ROWS, _not_wide)
+PLACE = "cells"
+"""The field of `Me` that is no part of its state: it says where in memory the cells of an instance lie."""
+MEMORY = union_type(layout.MEMORY_ROWS, _not_wide, last=PLACE)
 
 
 def words_of(cls: type) -> int:
-    """How many words at the beginning of a row of an instance have all that a row of this class has."""
+    """How many words at the beginning of a row of an instance have all of its state that a row of this class has."""
     places: Any = MEMORY.fields
-    end: int = max(places[f.name][1] + places[f.name][0].itemsize for f in fields(cls))
+    kept = [places[f.name] for f in fields(cls) if f.name != PLACE]
+    end: int = max(place + kind.itemsize for kind, place in kept)
     return -(-end // 8)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from wfsim.errors import SimulationError
 
-FORMAT = 5
+FORMAT = 6
 """Of the file; one of another is refused."""
 
 
