@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfsim.errors import HistoryError
-from wfsim.semantics.codes import FAULT, KEY_VALUE, LIST, NONE, NUMBER, OBJECT, STRING
+from wfsim.semantics.codes import ABSENT, FAULT, KEY_VALUE, LIST, NONE, NUMBER, OBJECT, STRING
 from wfsim.semantics.layout import ValueRow
 from wfsim.semantics.texts import canonical
 
@@ -144,7 +144,8 @@ class ValueColumns(NamedTuple):
         import numpy as np
         import pyarrow as pa
 
-        is_text, is_real = np.isin(self.tag, (STRING, LIST, OBJECT, FAULT)), self.tag == NUMBER
+        is_text = np.isin(np.arange(ABSENT + 1), (STRING, LIST, OBJECT, FAULT)).take(self.tag)
+        is_real = self.tag == NUMBER
         is_key = self.name == KEY_VALUE
         slots = codes_of(np.where(is_key, -1, self.name), self.starts, codes, "slot_names")
         slots[is_key] = KEY_SLOT

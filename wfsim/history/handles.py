@@ -57,14 +57,15 @@ def _numbered(handles: NDArray[np.int64], starts: Starts, number: Callable[[Any]
     found = np.full(len(handles), -1, np.int32)
     ends = [start for start, _ in starts[1:]] + [len(handles)]
     for (start, texts), end in zip(starts, ends):
-        # Most records have no such text.
-        there = start + np.flatnonzero(handles[start:end] >= 0)
-        if len(there):
-            told = handles[there]
-            # A handle is a place in its table: to mark those that are used takes less time than to sort them.
-            numbers = np.full(int(told.max()) + 1, -1, np.int32)
-            numbers[told] = 0
-            used = np.flatnonzero(numbers == 0)
-            numbers[used] = [number(texts.value(handle)) for handle in used.tolist()]
-            found[there] = numbers[told]
+        told = handles[start:end]
+        if not len(told) or (last := int(told.max())) < 0:
+            continue
+        # A handle is a place in its table: to mark those that are used takes less time than to sort them. What has
+        # none is behind them all.
+        numbers = np.full(last + 2, -1, np.int32)
+        numbers[told] = 0
+        used = np.flatnonzero(numbers[:-1] == 0)
+        numbers[-1] = -1
+        numbers[used] = [number(texts.value(handle)) for handle in used.tolist()]
+        numbers.take(told, out=found[start:end], mode="wrap")
     return found

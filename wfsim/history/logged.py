@@ -27,8 +27,64 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ByCase:
+    """Rows of the log by case, those of each in their order.
+
+    Attributes
+    ----------
+    cases
+        Those that have some.
+    begins
+        Where those of each begin, and where the last ones end.
+    """
+
+    rows: NDArray[Any]
+    cases: NDArray[np.int32]
+    begins: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: NDArray[Any]) -> ByCase:
+        """Rows in any order of cases."""
+        import numpy as np
+
+        cases = np.ascontiguousarray(rows["case"])
+        if (order := _order(cases)) is not None:
+            from wfsim.simulation.compiled import buffers
+
+            # `take` copies rows, an index would copy field by field. All places are its own: `clip` spares a copy.
+            rows = rows.take(order, out=buffers.empty(len(rows), rows.dtype), mode="clip")
+            cases = cases[order]
+        begins = np.flatnonzero(np.diff(cases, prepend=-1))
+        return cls(rows, cases[begins], np.append(begins, len(rows)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, which: NDArray[Any]) -> ByCase:
+        """Those that a mask tells."""
+        import numpy as np
+
+        return ByCase.of(self.rows.take(np.flatnonzero(which)))
+
+    def between(self, first: int, last: int) -> ByCase:
+        """Those of the cases from the first to the last."""
+        import numpy as np
+
+        place, end = np.searchsorted(self.cases, [first, last + 1]).tolist()
+        begins = self.begins[place : end + 1]
+        return ByCase(self.rows[begins[0] : begins[-1]], self.cases[place:end], begins - begins[0])
+
+    def in_file(self, path: str) -> ByCase:
+        """The same rows, read from a file as they are needed."""
+        import numpy as np
+
+        self.rows.tofile(path)
+        return replace(self, rows=np.memmap(path, self.rows.dtype, "r")) if len(self) else self
+
+
+@dataclass(frozen=True)
 class Logged:
-    """Rows of the log and their values, by case: a third as wide as what a history makes of them.
+    """Rows of the log and their values: a third as wide as what a history makes of them.
 
     The rows of each case come in their order, in one part and from part to part.
 
@@ -40,58 +96,52 @@ class Logged:
         Makes records of such parts, one for each workflow.
     """
 
-    rows: NDArray[Any]
-    values: NDArray[Any]
+    rows: ByCase
+    values: ByCase
     spell: Spell
     n_bytes: int
 
     @classmethod
-    def of(cls, chunk: Chunk, spell: Spell) -> Logged:
+    def of(cls, log: NDArray[Any], values: NDArray[Any], spell: Spell) -> Logged:
         """Rows as they came."""
-        rows, values = _sorted(chunk.log), _sorted(chunk.values)
-        return cls(rows, values, spell, rows.nbytes + values.nbytes)
+        return cls.in_memory(ByCase.of(log), ByCase.of(values), spell)
+
+    @classmethod
+    def in_memory(cls, rows: ByCase, values: ByCase, spell: Spell) -> Logged:
+        """Rows that lie in no file."""
+        return cls(rows, values, spell, rows.rows.nbytes + values.rows.nbytes)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def cases(self) -> NDArray[np.int32]:
-        found: NDArray[np.int32] = self.rows["case"]
+        found: NDArray[np.int32] = self.rows.rows["case"]
         return found
 
     def of_kinds(self, kinds: Collection[int]) -> Logged:
         """Those that are of these kinds, with their values."""
         import numpy as np
 
-        rows = self.rows[np.isin(self.rows["kind"], list(kinds))]
-        own = np.isin(places(self.values["case"], self.values["seq"]), places(rows["case"], rows["seq"]))
-        values = self.values[own]
-        return replace(self, rows=rows, values=values, n_bytes=rows.nbytes + values.nbytes)
+        rows, values = self.rows.where(np.isin(self.rows.rows["kind"], list(kinds))), self.values.rows
+        own = np.isin(places(values["case"], values["seq"]), places(rows.rows["case"], rows.rows["seq"]))
+        return Logged.in_memory(rows, self.values.where(own), self.spell)
 
     def between(self, begin: int, end: int) -> Logged:
-        import numpy as np
-
-        rows = self.rows[begin:end]
-        first, last = np.searchsorted(self.values["case"], [rows["case"][0], rows["case"][-1] + 1])
-        return replace(self, rows=rows, values=self.values[first:last])
+        """Some of them, all those of their cases."""
+        first, last = self.cases[[begin, end - 1]].tolist()
+        return replace(self, rows=self.rows.between(first, last), values=self.values.between(first, last))
 
     def renumbered(self, cases: NDArray[np.int32]) -> Logged:
         import numpy as np
 
-        rows, values = self.rows.copy(), self.values.copy()
+        rows, values = self.rows.rows.copy(), self.values.rows.copy()
         of = np.searchsorted(places(rows["case"], rows["seq"]), places(values["case"], values["seq"]))
         rows["case"], values["case"] = cases, cases[of]
-        return replace(self, rows=_sorted(rows), values=_sorted(values))
+        return replace(self, rows=ByCase.of(rows), values=ByCase.of(values))
 
     def in_file(self, path: str) -> Logged:
-        import numpy as np
-
-        kept = []
-        for name, array in (("rows", self.rows), ("values", self.values)):
-            file = f"{path}.{name}"
-            array.tofile(file)
-            kept.append(np.memmap(file, array.dtype, "r") if len(array) else array)
-        return Logged(kept[0], kept[1], self.spell, 0)
+        return Logged(self.rows.in_file(f"{path}.rows"), self.values.in_file(f"{path}.values"), self.spell, 0)
 
     def records(self, others: Sequence[Logged]) -> Rows:
         return joined([*self.spell([self, *others])])
@@ -106,23 +156,19 @@ def columns_of(
     from wfsim.simulation.compiled.columns import columns
 
     for number, (member, codes) in enumerate(members):
-        own = [(part.rows, part.values) for part in parts]
+        logs, values = [part.rows for part in parts], [part.values for part in parts]
         if len(members) > 1:
-            own = [(_of_member(rows, number), _of_member(values, number)) for rows, values in own]
-        order, value_order = (_places([each["case"] for each in arrays]) for arrays in zip(*own))
+            logs, values = ([each.where(each.rows["member"] == number) for each in kept] for kept in (logs, values))
+        order, value_order = _places(logs), _places(values)
         if len(order):
             names = {field: getattr(codes, field) for field in CODED}
-            records, values = columns(own, order, value_order, np.array(nodes, np.int32), names)
+            own = [(rows.rows, kept.rows) for rows, kept in zip(logs, values)]
+            records, found_values = columns(own, order, value_order, np.array(nodes, np.int32), names)
             starts = [(0, member.texts)]
-            cells = values.record, values.name, values.tag, values.whole, values.real.view(np.float64)
+            cells = found_values.record, found_values.name, found_values.tag, found_values.whole
             found = {name: getattr(records, name) for name in records._fields[:-1]}
-            yield number, Columns(found, starts, ValueColumns(*cells, starts))
-
-
-def _of_member(rows: NDArray[Any], number: int) -> NDArray[Any]:
-    import numpy as np
-
-    return rows.take(np.flatnonzero(rows["member"] == number))
+            real = found_values.real.view(np.float64)
+            yield number, Columns(found, starts, ValueColumns(*cells, real, starts))
 
 
 def _order(cases: NDArray[np.int32]) -> NDArray[np.int64] | None:
@@ -136,27 +182,27 @@ def _order(cases: NDArray[np.int32]) -> NDArray[np.int64] | None:
     return np.argsort(cases.astype(np.uint16) if cases.max() < 2**16 else cases, kind="stable")
 
 
-def _sorted(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows of the log by case: here a row is moved as a whole."""
+def _places(parts: Sequence[ByCase]) -> NDArray[np.int32]:
+    """Where the rows of some parts go, one part after another, so that they lie by case."""
     import numpy as np
 
-    order = _order(np.ascontiguousarray(rows["case"]))
-    if order is None:
-        return rows
-    from wfsim.simulation.compiled import buffers
-
-    # `take` copies rows, an index would copy field by field. All places are some of its own: `clip` spares a copy.
-    return rows.take(order, out=buffers.empty(len(rows), rows.dtype), mode="clip")
-
-
-def _places(cases: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    """Where rows that come in several arrays go, so that they lie by case."""
-    import numpy as np
-
-    together = np.concatenate(cases)
-    order, found = _order(together), np.arange(len(together), dtype=np.int32)
-    if order is not None:
-        found[order] = found.copy()
+    some = [part for part in parts if len(part)]
+    found = np.arange(sum(map(len, some)), dtype=np.int32)
+    if not some:
+        return found
+    first = min(int(part.cases[0]) for part in some)
+    # By the numbers of cases, nearly all of which are there.
+    n_rows = np.zeros(max(int(part.cases[-1]) for part in some) + 1 - first, np.int64)
+    for part in some:
+        n_rows[part.cases - first] += np.diff(part.begins)
+    # Of each case, where its rows in the next part go.
+    free = np.cumsum(n_rows) - n_rows
+    end = 0
+    for part in some:
+        begin, end = end, end + len(part)
+        count, of = np.diff(part.begins), part.cases - first
+        found[begin:end] += np.repeat((free[of] - part.begins[:-1] - begin).astype(np.int32), count)
+        free[of] += count
     return found
 
 

@@ -78,6 +78,8 @@ SHARED = (
 DELAY = "delay"
 """The field that `due` tells, counted from `time` where a kind of `DELAYED` is due."""
 DELAYED = (R_ACTIVITY_FAILED, R_RETRY_SCHEDULED)
+ANY = frozenset(range(len(RECORD_KINDS)))
+"""All kinds of records."""
 _OF_FIELD = {field: shared for shared in SHARED for field in shared.fields}
 
 
@@ -136,8 +138,13 @@ def _together(kind: NDArray[Any], shared: Shared, column: Callable[[str], NDArra
     return found
 
 
-def field_of(name: str, kind: NDArray[Any], column: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
-    """A field of some records, where `column` gives the columns of `record_rows`, with `NONE` for null."""
+def field_of(
+    name: str, kind: NDArray[Any], column: Callable[[str], NDArray[Any]], kinds: frozenset[int] = ANY
+) -> NDArray[Any]:
+    """A field of some records, where `column` gives the columns of `record_rows`, with `NONE` for null.
+
+    `kinds` are those that there may be among them: a column that several fields share need not be taken apart for most.
+    """
     import numpy as np
 
     shared = _OF_FIELD.get(name)
@@ -149,8 +156,13 @@ def field_of(name: str, kind: NDArray[Any], column: Callable[[str], NDArray[Any]
         return delays
     if shared is None:
         return column(name)
-    stored, of_kinds = column(shared.name), among(kind, shared.kinds_of(name))
-    return np.where(~of_kinds if name == shared.other else of_kinds, stored, stored.dtype.type(NONE))
+    own = frozenset(shared.kinds_of(name))
+    if name == shared.other:
+        own = ANY - own
+    if kinds <= own:
+        return column(shared.name)
+    stored = column(shared.name)
+    return np.where(among(kind, own & kinds), stored, stored.dtype.type(NONE))
 
 
 def among(kind: NDArray[Any], kinds: Iterable[int]) -> NDArray[np.bool_]:

@@ -340,7 +340,7 @@ class HistoryWriter:
         self._n_waiting = 0
 
     def _take_logged(self, chunk: Chunk, family: _Family) -> None:
-        logged = Logged.of(chunk, partial(self._spelled, family))
+        logged = Logged.of(chunk.log, chunk.values, partial(self._spelled, family))
         if self._log == "aggregates":
             for member, columns in family.columns([logged]):
                 assert member.totals is not None
