@@ -54,7 +54,7 @@ class ByCase:
             # `take` copies rows, an index would copy field by field. All places are its own: `clip` spares a copy.
             rows = rows.take(order, out=buffers.empty(len(rows), rows.dtype), mode="clip")
             cases = cases[order]
-        begins = np.flatnonzero(np.diff(cases, prepend=-1))
+        begins = np.flatnonzero(np.append(True, cases[1:] != cases[:-1])[: len(cases)])
         return cls(rows, cases[begins], np.append(begins, len(rows)))
 
     def __len__(self) -> int:

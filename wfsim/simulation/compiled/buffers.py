@@ -1,4 +1,7 @@
-"""Memory for logs. What nobody has any more is written again: pages that are new to a process are cleared before."""
+"""Memory for logs and tables. What nobody has any more is written again: new pages are cleared before.
+
+On a virtual machine the first touch of a page may take far longer than that, as its host has to find one, too.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from weakref import finalize
 
 import numpy as np
 
-MOST_KEPT = 2**28
-"""Bytes that are kept for the next log while nobody has them. Where it can, the system takes them if it needs them."""
 LEAST = 2**20
 """Less than that is not worth it."""
 
 Memory: TypeAlias = "mmap.mmap | np.ndarray[Any, np.dtype[np.uint8]]"
 _CAN_LEND = hasattr(mmap, "MADV_FREE")
+MOST_KEPT = 2**29 if _CAN_LEND else 2**28
+"""Bytes that are kept while nobody has them. Where it can, the system takes them if it needs them."""
 
 _free: list[Memory] = []
 _lock = threading.RLock()

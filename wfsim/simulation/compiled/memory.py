@@ -413,7 +413,7 @@ def _rows(n: int, kind: Any) -> Any:
     """
     size = n * np.dtype(kind).itemsize
     is_large = size >= LARGE
-    memory = np.empty(max(size + PAGE, 2 * PAGE) if is_large else size + LINE, np.uint8)
+    memory = buffers.empty(max(size + PAGE, 2 * PAGE) if is_large else size + LINE, np.dtype(np.uint8))
     skip = -memory.ctypes.data % (PAGE if is_large else LINE)
     rows = memory[skip : skip + size]
     rows.fill(0)
