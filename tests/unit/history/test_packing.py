@@ -31,6 +31,21 @@ def test_a_field_shares_one_column_at_most() -> None:
     assert stored == named - {*fields, DELAY} | {shared.name for shared in SHARED}
 
 
+def test_a_field_of_some_kinds_is_that_of_any() -> None:
+    """What is known of the kinds of some records spares work, and nothing else."""
+    kind = np.arange(len(RECORD_KINDS), dtype=np.uint8).repeat(2)
+    columns = {name.strip('"'): np.arange(len(kind)) % 5 - 1 for name, _ in schema.STORED_COLUMNS}
+    columns |= {"kind": kind, "time": np.arange(len(kind))}
+    for field in [field for shared in SHARED for field in shared.fields] + [DELAY, "state"]:
+        whole = field_of(field, kind, columns.__getitem__)
+        for first in range(len(RECORD_KINDS)):
+            for last in range(first, len(RECORD_KINDS), 5):
+                some = np.flatnonzero((first <= kind) & (kind <= last))
+                kinds = frozenset(range(first, last + 1))
+                found = field_of(field, kind[some], lambda name, some=some: columns[name][some], kinds)
+                np.testing.assert_array_equal(found, whole[some], err_msg=f"{field} of {first} to {last}")
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """What is packed meanwhile must lose nothing; kinds that came."""
