@@ -26,7 +26,7 @@ from wfsim.history.sorting import ROW_GROUP
 
 ROOT = Path(__file__).parents[2]
 CASES = 50_000
-TURNS = 11
+TURNS = 31
 BATCHES = {"usual": 1_000_000, "groups": ROW_GROUP}
 """Rows of a batch that DuckDB is given: as many as it gives itself, and as suit it best."""
 
