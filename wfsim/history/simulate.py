@@ -264,9 +264,9 @@ def run_replication(
             replication=replication,
             sink=writer.append,
             birth=writer.announce,
-            progress=progress,
             ask_history=ask_history,
         )
+        interpreted.progress = progress
         with _told_where(plan, replication, interpreted):
             summary = interpreted.run()
         _tell(writer, plan, summary)
@@ -282,9 +282,9 @@ def run_replication(
         replication=replication,
         sink=take,
         birth=writer.announce,
-        progress=progress,
         ask_history=ask_history,
     )
+    simulation.progress = progress
     members = simulation.members
     with _told_where(plan, replication, simulation):
         summary = simulation.run()

@@ -17,9 +17,8 @@ from wfsim.model.values import ValueType
 from wfsim.semantics import draws
 
 from . import quick, sampling
-from .arrivals import Arrivals
 from .plans import Member, Place, ValuePlan
-from .scenario import Scenario
+from .scenario import Scenario, WorkflowPlan
 from .traces import AskHistory, read_trace
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ class ArrivalStream:
 
     Parameters
     ----------
-    limit
-        How many at most.
+    plan
+        What surrounds the workflow: its arrivals, how many at most, and their inputs.
     key
         Selects the random times between them.
     called
@@ -97,20 +96,20 @@ class ArrivalStream:
     def __init__(
         self,
         member: Member,
-        arrivals: Arrivals,
-        inputs: Mapping[str, Any],
+        plan: Scenario | WorkflowPlan,
         *,
-        limit: int | None,
         key: int,
         called: str,
         begins: datetime,
         ask_history: AskHistory,
     ) -> None:
         self.member = member
-        self.limit = limit
+        assert plan.arrivals is not None
+        arrivals = plan.arrivals
+        self.limit = plan.cases
         self.key = key
         self.called = called
-        self.inputs = {name: ValuePlan(value, name) for name, value in inputs.items()}
+        self.inputs = {name: ValuePlan(value, name) for name, value in plan.inputs.items()}
         self.pending: dict[int, Arrival] = {}
         self.schedules = {name: Scheduled() for name in arrivals.schedules or ()}
         self.population = 0 if arrivals.closed is None else arrivals.closed.population
@@ -270,9 +269,7 @@ def streams_of(scenario: Scenario, members: list[Member], run_key: int, ask_hist
             found.append(
                 ArrivalStream(
                     member,
-                    plan.arrivals,
-                    plan.inputs,
-                    limit=plan.cases,
+                    plan,
                     key=run_key if first else run_key ^ sampling.name_key(f"{workflow.name} {workflow.version}"),
                     called="" if first else called,
                     begins=scenario.begins,

@@ -157,10 +157,13 @@ class Simulation:
         Called with the output of every step, in order.
     birth
         Called for each instance that others start, before its first step.
-    progress
-        Called now and then with how many cases have arrived plus how many of these have closed, and with the time.
     ask_history
         Asks a history for arrivals, where a trace is a question to one.
+
+    Attributes
+    ----------
+    progress
+        Called now and then with how many cases have arrived plus how many of these have closed, and with the time.
     """
 
     def __init__(
@@ -171,7 +174,6 @@ class Simulation:
         replication: int = 0,
         sink: Sink,
         birth: Birth | None = None,
-        progress: Progress | None = None,
         ask_history: AskHistory = ask_nobody,
     ) -> None:
         if scenario.cases is None or scenario.cases >= MANY_CASES:
@@ -179,7 +181,7 @@ class Simulation:
         self.horizon = NEVER if scenario.horizon is None else int(scenario.horizon)
         self._noticed = None if scenario.timer_poll is None else scenario.noticed
         self.sink = sink
-        self.progress = progress
+        self.progress: Progress | None = None
         self._birth = birth
         self.summary = RunSummary()
         self.cases: dict[int, _Open] = {}

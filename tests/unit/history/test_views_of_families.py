@@ -78,11 +78,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 
 @pytest.fixture(scope="module", params=["as written", "in any order", "in Parquet"])
-def seen(request: pytest.FixtureRequest, written: Written) -> Iterator[Seen]:
+def seen(request: pytest.FixtureRequest, written: Written, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """Made again, elsewhere, for tests that one worker takes from another."""
     path = written.path
     if request.param != "as written":
         with wf.open_history(path) as history:
-            path = history.to_parquet(path.with_name(request.param))
+            path = history.to_parquet(tmp_path_factory.mktemp("families") / request.param)
     if request.param == "in any order":
         path = path.with_suffix(".duckdb")
         wf.convert_history(path.with_suffix(""), path).close()

@@ -99,13 +99,14 @@ def test_a_family_runs_and_counts_its_roots_only() -> None:
 def test_progress_and_summary_count_arrivals() -> None:
     workflow, told = family().get("order"), list[tuple[int, int]]()
     born: list[tuple[str, int | None, int | None]] = []
-    summary = Simulation(
+    simulation = Simulation(
         compile_workflow(workflow, family()),
         wf.Scenario.model_validate(SCENARIO).changed(seed=1, cases=3),
         sink=lambda case, instance, output: None,
         birth=lambda number, name, parent, activation: born.append((name, parent, activation)),
-        progress=lambda done, time: told.append((done, time)),
-    ).run()
+    )
+    simulation.progress = lambda done, time: told.append((done, time))
+    summary = simulation.run()
     assert [done for done, _ in told] == [1, 2, 3, 4, 5, 6]
     assert sorted(time for _, time in told) == [time for _, time in told]
     assert (summary.n_started, summary.n_closed, summary.n_children) == (3, 3, 12)

@@ -127,6 +127,11 @@ class CompiledSimulation:
         Called for each instance that others start, before its first step.
     ask_history
         Asks a history for arrivals, where a trace is a question to one.
+
+    Attributes
+    ----------
+    progress
+        As of `engine.Simulation`.
     """
 
     def __init__(
@@ -137,12 +142,11 @@ class CompiledSimulation:
         replication: int = 0,
         sink: Sink,
         birth: Birth | None = None,
-        progress: engine.Progress | None = None,
         ask_history: AskHistory = ask_nobody,
         chunk: int = CHUNK,
     ) -> None:
         self.sink = sink
-        self.progress = progress
+        self.progress: engine.Progress | None = None
         self.summary = RunSummary()
         self._left: int | None = None
         self._is_left = False
