@@ -19,7 +19,7 @@ import numpy as np
 import wfsim as wf
 from tests.benchmarks.two_speeds import definition, play
 from tests.differential.compiled_instance import to_array
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes, speed
 from wfsim.semantics.addresses import out as out_of
 from wfsim.semantics.addresses import rows
 from wfsim.semantics.codes import INBOX
@@ -114,7 +114,7 @@ def _alone(program: Program, simulate: Run) -> Run:
         if id(instance) not in played:
             # As the compiled one has them: clocks of activities are known by their row.
             add_spare_rows(instance, SPARE_ROWS)
-            m, v = to_array(instance.m, speed.MEMORY), to_array(instance.v, speed.CELL)
+            m, v = to_array(instance.m, dtypes.MEMORY), to_array(instance.v, dtypes.CELL)
             played[id(instance)] = instance, m, v, [], []
         *_, boxes, payloads = played[id(instance)]
         head = instance.program.head
@@ -127,10 +127,10 @@ def _alone(program: Program, simulate: Run) -> Run:
     _, ms, vs, boxes, payloads = zip(*played.values())
     bounds = np.cumsum([0, *map(len, boxes)])
     given: tuple[Any, ...] = (
-        to_array(program.rows, speed.PROGRAM),
+        to_array(program.rows, dtypes.PROGRAM),
         *(_stacked(ms), _stacked(vs), ms[0].copy(), vs[0].copy(), speed.new_outputs(256)),
-        to_array([box for each in boxes for box in each], speed.MEMORY),
-        to_array([cell for each in payloads for cell in each], speed.CELL),
+        to_array([box for each in boxes for box in each], dtypes.MEMORY),
+        to_array([cell for each in payloads for cell in each], dtypes.CELL),
         *(bounds, program.head.n_fields, program.head.inbox_cells),
     )
     o = given[5]

@@ -160,7 +160,7 @@ def compiled_case(cases: int = 10_000) -> tuple[float, int]:
     import numba
 
     from tests.differential.compiled_instance import to_array
-    from wfsim.semantics import speed
+    from wfsim.semantics import dtypes, speed
     from wfsim.semantics.addresses import out as out_of
     from wfsim.semantics.addresses import rows
     from wfsim.semantics.compiled import step as compiled
@@ -171,9 +171,9 @@ def compiled_case(cases: int = 10_000) -> tuple[float, int]:
     play(recorder)
     fresh = Instance(program)
     add_spare_rows(fresh, SPARE_ROWS)
-    p = to_array(program.rows, speed.PROGRAM)
-    m0, v0 = to_array(fresh.m, speed.MEMORY), to_array(fresh.v, speed.CELL)
-    boxes, payloads = to_array(recorder.boxes, speed.MEMORY), to_array(recorder.payloads, speed.CELL)
+    p = to_array(program.rows, dtypes.PROGRAM)
+    m0, v0 = to_array(fresh.m, dtypes.MEMORY), to_array(fresh.v, dtypes.CELL)
+    boxes, payloads = to_array(recorder.boxes, dtypes.MEMORY), to_array(recorder.payloads, dtypes.CELL)
     out = speed.new_outputs(64)
     n_fields, inbox_cells = head.n_fields, head.inbox_cells
     step = compiled.step

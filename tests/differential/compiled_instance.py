@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.semantics import codes, layout, roots, speed
+from wfsim.semantics import codes, dtypes, layout, roots, speed
 from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
 from wfsim.semantics.evaluator import Evaluator
 from wfsim.semantics.instance import Instance
@@ -72,9 +72,9 @@ class CompiledInstance(Instance):
         self.questions = 0
         self.cells = 1
         self.spread = Spread(self.texts)
-        self.rows = to_array(self.program.rows, speed.PROGRAM)
+        self.rows = to_array(self.program.rows, dtypes.PROGRAM)
         # Rows behind the fixed ones are of the class that was last made of them, which an array does not tell.
-        self.memory = to_array(self.m, speed.MEMORY)
+        self.memory = to_array(self.m, dtypes.MEMORY)
 
     def lasts_like(self, other: Instance) -> tuple[list[Any], list[layout.Cell]]:
         """What `lasting` is of another instance, which has rows of the same classes."""
@@ -100,11 +100,11 @@ class CompiledInstance(Instance):
     def _run(self) -> Output:
         answers: list[layout.Cell] = []
         while True:
-            m, v = self._memory(), to_array(self.v, speed.CELL)
+            m, v = self._memory(), to_array(self.v, dtypes.CELL)
             head = self.program.head
             self.spread.catch_up()
             out = speed.new_outputs(self.room, cells=max(self.cells, head.n_variables + head.n_fields))
-            given = to_array([*answers, layout.Cell()], speed.CELL)
+            given = to_array([*answers, layout.Cell()], dtypes.CELL)
             out = speed.outputs_of(*out[:4], given, out.cells, *self.spread.arrays)
             out.tally["n_answers"] = len(answers)
             roots.step(self.rows, m, v, out, 0)
@@ -142,11 +142,11 @@ class CompiledInstance(Instance):
         """The fixed rows as they are now, the others as the last step left them, new ones free."""
         fixed = self.program.head.first_queued + 1
         known = max(fixed, len(self.memory))
-        memory = np.zeros(len(self.m), speed.MEMORY)
-        words, width = memory.view(np.int64).reshape(len(memory), -1), speed.MEMORY.itemsize // 8
-        words[:fixed] = to_array(self.m[:fixed], speed.MEMORY).view(np.int64).reshape(-1, width)
+        memory = np.zeros(len(self.m), dtypes.MEMORY)
+        words, width = memory.view(np.int64).reshape(len(memory), -1), dtypes.MEMORY.itemsize // 8
+        words[:fixed] = to_array(self.m[:fixed], dtypes.MEMORY).view(np.int64).reshape(-1, width)
         words[fixed:known] = self.memory[fixed:].copy().view(np.int64).reshape(-1, width)
-        words[known:] = to_array(self.m[known:], speed.MEMORY).view(np.int64).reshape(-1, width)
+        words[known:] = to_array(self.m[known:], dtypes.MEMORY).view(np.int64).reshape(-1, width)
         return memory
 
     def _more_room(self, of_output: bool) -> None:

@@ -12,7 +12,7 @@ from tests.differential.rich_workflows import rich_workflow
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import roots, speed
+from wfsim.semantics import dtypes, roots
 from wfsim.semantics.arrays import from_array, to_array
 from wfsim.semantics.codec import N_SCRATCH, ROWS, unpack
 from wfsim.semantics.codes import FREE
@@ -27,9 +27,9 @@ MORE = 3
 
 def packed_compiled(instance: Instance) -> Snapshot:
     """`take_snapshot`, by the compiled codec."""
-    m, v = to_array(instance.m, speed.MEMORY), to_array(instance.v, speed.CELL)
+    m, v = to_array(instance.m, dtypes.MEMORY), to_array(instance.v, dtypes.CELL)
     line = np.zeros(longest_line(len(m), len(v)), np.int64)
-    n = roots.pack(to_array(instance.program.rows, speed.PROGRAM), m, v, 0, scratch(len(m)), line)
+    n = roots.pack(to_array(instance.program.rows, dtypes.PROGRAM), m, v, 0, scratch(len(m)), line)
     return tuple(line[:n].tolist())
 
 
@@ -41,8 +41,8 @@ def unpacked_compiled(instance: Instance, snapshot: Snapshot) -> tuple[list[Any]
     """The rows and cells of `from_snapshot`, by the compiled codec, as rows of the same classes."""
     fresh = Instance(instance.program, texts=instance.texts)
     add_spare_rows(fresh, snapshot[ROWS])
-    m, v = to_array(fresh.m, speed.MEMORY), to_array(fresh.v, speed.CELL)
-    p = to_array(instance.program.rows, speed.PROGRAM)
+    m, v = to_array(fresh.m, dtypes.MEMORY), to_array(fresh.v, dtypes.CELL)
+    p = to_array(instance.program.rows, dtypes.PROGRAM)
     roots.unpack(p, m, v, 0, scratch(len(m)), np.array(snapshot, np.int64))
     rows, cells = [type(row)() for row in instance.m], [type(cell)() for cell in instance.v]
     from_array(m, rows)
@@ -56,7 +56,7 @@ def both_possible(instance: Instance) -> tuple[list[int], list[int]]:
     room = POSSIBILITY * (instance.program.head.n_events + 3 * size)
     plain, quick = [0] * room, np.zeros(room, np.int64)
     n = possible(instance.program.rows, instance.m, 0, [0] * (N_SCRATCH * size), plain)
-    p, m = to_array(instance.program.rows, speed.PROGRAM), to_array(instance.m, speed.MEMORY)
+    p, m = to_array(instance.program.rows, dtypes.PROGRAM), to_array(instance.m, dtypes.MEMORY)
     assert roots.possible(p, m, 0, scratch(size), quick) == n
     return plain[: POSSIBILITY * n], quick[: POSSIBILITY * n].tolist()
 

@@ -23,7 +23,7 @@ from tests.differential.compiled_instance import CompiledInstance, PlainInstance
 from tests.random_cases import cases
 from tests.strategies import choices, next_stimulus, workflows
 from wfsim.model.workflow import Workflow
-from wfsim.semantics import codes, draws, layout, quantiles, roots, speed, values
+from wfsim.semantics import codes, draws, dtypes, layout, quantiles, roots, speed, values
 from wfsim.semantics.compile import compile_workflow
 from wfsim.semantics.instance import Instance
 from wfsim.semantics.later import Later
@@ -140,7 +140,7 @@ def test_a_question_that_does_not_fit_into_the_output_asks_for_more_room() -> No
     instance.m[codes.INBOX] = layout.Queued(kind=codes.EVENT, event=instance.program.event_rows["e"])
     for cells, full in ((4, 1), (256, 0)):
         out = speed.new_outputs(64, cells=cells)
-        m, v = to_array([*instance.m, layout.Queued()], speed.MEMORY), to_array(instance.v * 2, speed.CELL)
+        m, v = to_array([*instance.m, layout.Queued()], dtypes.MEMORY), to_array(instance.v * 2, dtypes.CELL)
         m[codes.FREE]["first"] = len(instance.m)
         m[-1]["next"] = -1
         # The first assignment asks for the payload as a whole.
@@ -306,7 +306,7 @@ OPERATORS = {
 
 def at_both_speeds(op: int, left: layout.Cell, right: layout.Cell) -> layout.Cell:
     """`left op right`, once computed by both speeds and compared."""
-    cells = to_array([left, right], speed.CELL)
+    cells = to_array([left, right], dtypes.CELL)
     roots.arithmetic(op, cells)
     found = [layout.Cell(), layout.Cell()]
     from_array(cells, found)
@@ -526,7 +526,7 @@ def test_kernel_files_are_exactly_the_modules_that_are_imported_a_second_time() 
         "print(*(name.removeprefix(prefix) for name in sys.modules if name.startswith(prefix)))"
     )
     second = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).split()
-    beside = {"speed.py", "later.py", "bounds.py", "addresses.py", "bare.py", "linking.py", "pipeline.py"}
+    beside = {"speed.py", "dtypes.py", "later.py", "bounds.py", "addresses.py", "bare.py", "linking.py", "pipeline.py"}
     assert {f"{name}.py" for name in second} | beside == set(speed.KERNEL_FILES)
 
 

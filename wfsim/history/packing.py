@@ -159,9 +159,9 @@ def field_of(
     own = frozenset(shared.kinds_of(name))
     if name == shared.other:
         own = ANY - own
-    if kinds <= own:
-        return column(shared.name)
     stored = column(shared.name)
+    if kinds <= own:
+        return stored
     return np.where(among(kind, own & kinds), stored, stored.dtype.type(NONE))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import speed
+from . import dtypes, speed
 from .arrays import to_array
 from .layout import Cell
 from .texts import Member, Texts
@@ -46,12 +46,12 @@ class Spread:
         self._n_parts = self._n_signs = self._n_made = self._n_made_of = 0
         self._forgot_in: object = None
         self.arrays: tuple[Any, ...] = (
-            np.zeros(64, speed.VALUE_ENTRY),
-            np.zeros(64, speed.CELL),
+            np.zeros(64, dtypes.VALUE_ENTRY),
+            np.zeros(64, dtypes.CELL),
             np.zeros(64, np.int64),
             np.zeros(4_096, np.uint8),
-            np.zeros(256, speed.MADE),
-            np.zeros(256, speed.CELL),
+            np.zeros(256, dtypes.MADE),
+            np.zeros(256, dtypes.CELL),
         )
         self.catch_up()
 
@@ -69,7 +69,7 @@ class Spread:
             self._take_in_one(first, values[0])
             return
         # Every case that arrives may have texts of its own: a loop over them would take a tenth of a short simulation.
-        entries = np.empty(len(values), speed.VALUE_ENTRY)
+        entries = np.empty(len(values), dtypes.VALUE_ENTRY)
         entries["n"] = sizes = _lengths(values)
         others = list[int]()
         try:
@@ -155,7 +155,7 @@ class Spread:
             place = self._place_of(made, int(tally["hash"]))
         first, end = self._n_made_of, self._n_made_of + len(cells) + 1
         self._make_room(MADE_OF, end)
-        self.arrays[MADE_OF][first:end] = to_array([*cells, answer], speed.CELL)
+        self.arrays[MADE_OF][first:end] = to_array([*cells, answer], dtypes.CELL)
         what = int(tally["question"]) - speed.MADE_QUESTION
         made[place] = (1, int(tally["hash"]), int(tally["owner"]), what, int(tally["left"]), len(cells), first)
         self._n_made += 1
@@ -164,7 +164,7 @@ class Spread:
 
     def _more_made(self) -> Any:
         old = self.arrays[MADE]
-        more = np.zeros(2 * len(old), speed.MADE)
+        more = np.zeros(2 * len(old), dtypes.MADE)
         for row in old[old["used"] == 1]:
             more[self._place_of(more, int(row["hash"]))] = row
         self._replace(MADE, more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes
 
 # A function too long to be inlined, of whose arguments one is not used. In a process of its own, as it may crash.
 PROGRAM = """
@@ -70,4 +70,4 @@ def test_what_is_kept_apart_is_no_part_of_its_callers() -> None:
 
 
 def test_where_a_row_of_a_program_lies_is_a_shift_of_its_number() -> None:
-    assert speed.PROGRAM.itemsize.bit_count() == 1
+    assert dtypes.PROGRAM.itemsize.bit_count() == 1

@@ -8,7 +8,7 @@ import pytest
 
 import wfsim as wf
 from tests.unit.semantics.told import SECOND, Told, region, regions, terminal, workflow
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.snapshot import from_snapshot, take_snapshot
 
@@ -197,7 +197,7 @@ def test_limits_that_no_list_reaches_fit_into_a_compiled_program() -> None:
     it = each(max_parallel=10**12, on_failure="collect", tolerated_failures=10**12)
     assert len(indexes(it)) == 3
     program = it.instance.program
-    row = to_array(program.rows, speed.PROGRAM)[program.state_rows["s"]]
+    row = to_array(program.rows, dtypes.PROGRAM)[program.state_rows["s"]]
     assert (row["max_parallel"], row["tolerated"]) == (2**31 - 1, 2**31 - 1)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wfsim.semantics import layout, speed
+from wfsim.semantics import dtypes, layout
 from wfsim.semantics.addresses import copy_rows, copy_words, rows_from
 from wfsim.semantics.codes import (
     ABSENT,
@@ -41,7 +41,7 @@ _FINE = 8
 _SLACK = 3 * UNIT
 """A block with more room than that for what is not there is given back."""
 ME, REGION, WORK, TIMER, CHAIN, ROW = (
-    speed.words_of(cls)
+    dtypes.words_of(cls)
     for cls in (layout.Me, layout.RegionCell, layout.WorkCell, layout.TimerCell, layout.ListCell, layout.Queued)
 )
 """Words of an instance itself, of a region, a work, a timer, a list, and of any row."""

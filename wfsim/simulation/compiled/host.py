@@ -10,7 +10,7 @@ import numpy as np
 from wfsim.errors import ScenarioError, StartRefused
 from wfsim.model.functions import Given
 from wfsim.model.values import Value
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import (
     ABSENT,
@@ -40,7 +40,7 @@ from wfsim.simulation.instances import RunSummary
 from wfsim.simulation.plans import Member, Place
 from wfsim.simulation.relations import Birth, endless_told, refused_inputs, refused_told
 
-_PLACES: Any = speed.MEMORY.fields
+_PLACES: Any = dtypes.MEMORY.fields
 _STATE = slice(_PLACES["state"][1], _PLACES["state"][1] + 4)
 """The bytes of a row in which its state lies."""
 
@@ -188,7 +188,7 @@ class Host:
         rows["time"], rows["schedule"], rows["bad"] = times, called, bad
         if cells:
             at = int(known["first_given"]) + place * int(known["n_places"])
-            run.given[at : at + len(cells)] = to_array(cells, speed.CELL)
+            run.given[at : at + len(cells)] = to_array(cells, dtypes.CELL)
         row["n_supplied"] = first + n
 
     def fails(self) -> None:
@@ -424,5 +424,5 @@ class Host:
     def _fill_in(self, door: Door) -> None:
         """Put what a door has made of a stimulus where the calendar finds it."""
         run, front = self.memory.run, door.program.head.inbox_cells + door.program.head.n_fields
-        run.door_m[:1] = to_array([door.m[INBOX]], speed.MEMORY)
-        run.door_v[:front] = to_array(door.v[:front], speed.CELL)
+        run.door_m[:1] = to_array([door.m[INBOX]], dtypes.MEMORY)
+        run.door_v[:front] = to_array(door.v[:front], dtypes.CELL)

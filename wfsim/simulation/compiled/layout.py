@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes
 from wfsim.semantics.bounds import LINE as LINE_BYTES
 from wfsim.simulation.compiled import buffers
 
@@ -297,10 +297,10 @@ WHOLE, NUMBER, SMALL, MARK, REAL = (np.dtype(form) for form in ("i8", "i4", "i2"
 class Known(NamedTuple):
     """What is given."""
 
-    p: Annotated[Any, speed.PROGRAM]
-    m: Annotated[Any, speed.MEMORY]
-    v: Annotated[Any, speed.CELL]
-    box: Annotated[Any, speed.MEMORY]
+    p: Annotated[Any, dtypes.PROGRAM]
+    m: Annotated[Any, dtypes.MEMORY]
+    v: Annotated[Any, dtypes.CELL]
+    box: Annotated[Any, dtypes.MEMORY]
     settings: Annotated[Any, SETTINGS]
     members: Annotated[Any, MEMBER]
     streams: Annotated[Any, STREAM]
@@ -321,7 +321,7 @@ class Known(NamedTuple):
     skills: Annotated[Any, WHOLE]
     laws: Annotated[Any, LAW]
     values: Annotated[Any, VALUE]
-    cells: Annotated[Any, speed.CELL]
+    cells: Annotated[Any, dtypes.CELL]
     numbers: Annotated[Any, REAL]
     times: Annotated[Any, WHOLE]
     children: Annotated[Any, WHOLE]
@@ -345,18 +345,18 @@ class Run(NamedTuple):
     free: Annotated[Any, WHOLE]
     streams: Annotated[Any, STREAM_STATE]
     coming: Annotated[Any, COMING]
-    given: Annotated[Any, speed.CELL]
+    given: Annotated[Any, dtypes.CELL]
     schedules: Annotated[Any, SCHEDULED]
     late: Annotated[Any, LATE]
     areas: Annotated[Any, AREA]
-    m: Annotated[Any, speed.MEMORY]
-    v: Annotated[Any, speed.CELL]
+    m: Annotated[Any, dtypes.MEMORY]
+    v: Annotated[Any, dtypes.CELL]
     marks: Annotated[Any, MARK]
     free_blocks: Annotated[Any, WHOLE]
     words: Annotated[Any, WHOLE]
     open_works: Annotated[Any, NUMBER]
-    door_m: Annotated[Any, speed.MEMORY]
-    door_v: Annotated[Any, speed.CELL]
+    door_m: Annotated[Any, dtypes.MEMORY]
+    door_v: Annotated[Any, dtypes.CELL]
     stays: Annotated[Any, STAY]
     timers: Annotated[Any, WHOLE]
     visits: Annotated[Any, NUMBER]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes, speed
 from wfsim.semantics.addresses import given
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.bounds import LINE
@@ -90,7 +90,7 @@ class Memory:
                 "free": np.full(len(known.members), NONE, np.int64),
                 "streams": zeros(len(known.streams), layout.STREAM_STATE),
                 "coming": zeros(max(1, 2 * SUPPLIED * n_supplied), layout.COMING),
-                "given": zeros(max(1, 2 * SUPPLIED * n_given), speed.CELL),
+                "given": zeros(max(1, 2 * SUPPLIED * n_given), dtypes.CELL),
                 "schedules": zeros(len(known.schedules), layout.SCHEDULED),
                 "late": _free(zeros(ENTRIES if known.streams["end_schedule"].any() else 1, layout.LATE)),
                 "areas": areas,
@@ -100,8 +100,8 @@ class Memory:
                 "free_blocks": np.full(SIZES, NONE, np.int64),
                 "words": zeros(max(SLOTS * words, int(areas["most"].max())), np.int64),
                 "open_works": zeros(1 + max(head.n_works for head in heads), np.int32),
-                "door_m": zeros(1, speed.MEMORY),
-                "door_v": zeros(max(1, int(known.members["n_front"].max())), speed.CELL),
+                "door_m": zeros(1, dtypes.MEMORY),
+                "door_v": zeros(max(1, int(known.members["n_front"].max())), dtypes.CELL),
                 "stays": zeros(SLOTS * regions, layout.STAY),
                 "timers": np.full(SLOTS * timers, NONE, np.int64),
                 "visits": zeros(SLOTS * names, np.int32),
@@ -160,7 +160,7 @@ class Memory:
                 area[name] = number
             rows += fresh.m
             cells += fresh.v
-        return areas, to_array(rows, speed.MEMORY), to_array(cells or [Cell()], speed.CELL)
+        return areas, to_array(rows, dtypes.MEMORY), to_array(cells or [Cell()], dtypes.CELL)
 
     @property
     def state(self) -> Any:

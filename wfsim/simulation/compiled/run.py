@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from wfsim.errors import SimulationError, WfsimError
-from wfsim.semantics import draws, speed
+from wfsim.semantics import draws, dtypes, speed
 from wfsim.semantics.announcing import announce_compiling
 from wfsim.semantics.arrays import answer_of, from_array, n_asked, question_in, to_array
 from wfsim.semantics.codes import NONE
@@ -183,7 +183,7 @@ class CompiledSimulation:
             return
         if number >= len(outputs.answers):
             memory.more_answers()
-        memory.outputs.answers[number : number + 1] = to_array([answer], speed.CELL)
+        memory.outputs.answers[number : number + 1] = to_array([answer], dtypes.CELL)
         state["answers"] = number + 1
 
     def _make_uniques(self) -> None:

@@ -17,7 +17,7 @@ from wfsim.model.shapes import Shape
 from wfsim.model.shapes import fitted as fit_shape
 from wfsim.model.statuses import STATUSES
 from wfsim.model.values import EvaluationFault, ValueType
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes
 from wfsim.semantics.arrays import to_array
 from wfsim.semantics.codes import ABSENT, FIRST_REGION, INTEGER, KNOWN_TEXTS, LIST, NONE, NULL, NUMBER, STRING
 from wfsim.semantics.instance import Instance
@@ -451,10 +451,10 @@ class Tables:
         return layout.with_table(
             layout.Known,
             {
-                "p": to_array(programs, speed.PROGRAM),
-                "m": to_array(rows, speed.MEMORY),
-                "v": to_array(cells or [Cell()], speed.CELL),
-                "box": to_array([Queued()], speed.MEMORY),
+                "p": to_array(programs, dtypes.PROGRAM),
+                "m": to_array(rows, dtypes.MEMORY),
+                "v": to_array(cells or [Cell()], dtypes.CELL),
+                "box": to_array([Queued()], dtypes.MEMORY),
                 "settings": settings,
                 "members": _table(members, layout.MEMBER),
                 "states": _table(states, layout.STATE_PLAN),
@@ -477,7 +477,7 @@ class Tables:
                 "skills": np.array(self.skills or [0], np.int64),
                 "laws": _table(self.laws, layout.LAW, "family first n a b c"),
                 "values": _table(self.values, layout.VALUE, "name_key low high kind place law first n tag checked"),
-                "cells": to_array(self.cells or [Cell()], speed.CELL),
+                "cells": to_array(self.cells or [Cell()], dtypes.CELL),
                 "numbers": np.array([*self.numbers, 0.0]),
                 "times": np.array([*self.times, 0], np.int64),
                 "streams": _table(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes, speed
 from wfsim.semantics.arrays import Question, answer_of, from_array, question_in, to_array
 from wfsim.semantics.codec import N_SCRATCH
 from wfsim.semantics.codes import INBOX, NONE, RECORD_KINDS, RUNNING, RUNNING_STATUS
@@ -141,15 +141,15 @@ class CompiledSearch:
                 choice.append(len(choices))
         n_lists = 2 * (len(program.rows) + f.N_LISTS)
         return f.Known(
-            p=to_array(program.rows, speed.PROGRAM),
+            p=to_array(program.rows, dtypes.PROGRAM),
             fresh=self._fresh(),
             told=told,
-            inboxes=np.zeros((0, speed.MEMORY.itemsize // 8), np.int64),
+            inboxes=np.zeros((0, dtypes.MEMORY.itemsize // 8), np.int64),
             payloads=np.zeros((0, 3), np.int64),
             first=np.full(n_lists, NONE, np.int64),
             end=np.zeros(n_lists, np.int64),
-            answers=to_array([Cell()], speed.CELL),
-            choices=to_array(choices, speed.CELL),
+            answers=to_array([Cell()], dtypes.CELL),
+            choices=to_array(choices, dtypes.CELL),
             choice=np.array(choice if self.erased is not None else [], np.int64),
         )
 
@@ -157,7 +157,7 @@ class CompiledSearch:
         """An instance before its start, with free rows for what will wait in it."""
         instance = Instance(self.program, texts=self.texts)
         add_spare_rows(instance, self._spare)
-        return _memory(to_array(instance.m, speed.MEMORY), to_array(instance.v, speed.CELL))
+        return _memory(to_array(instance.m, dtypes.MEMORY), to_array(instance.v, dtypes.CELL))
 
     def _new_work(self) -> f.Work:
         head = self.program.head
@@ -261,7 +261,7 @@ class CompiledSearch:
             inboxes.append(door.m[INBOX])
             payloads += [replace(cell) for cell in door.v[head.inbox_cells :][: head.n_fields]]
         if inboxes:
-            more, cells = to_array(inboxes, speed.MEMORY), to_array(payloads, speed.CELL) if payloads else None
+            more, cells = to_array(inboxes, dtypes.MEMORY), to_array(payloads, dtypes.CELL) if payloads else None
             self._known = self._known._replace(
                 inboxes=np.concatenate([self._known.inboxes, _words(more)]),
                 payloads=self._known.payloads
@@ -276,13 +276,13 @@ class CompiledSearch:
         lines = np.zeros((len(rest), 3), np.int64)
         lines[:, [TAG, WHOLE, REAL]] = rest
         cells = [Cell() for _ in rest]
-        from_array(lines.view(speed.CELL).reshape(-1), cells)
+        from_array(lines.view(dtypes.CELL).reshape(-1), cells)
         answer = answer_of(self.program, self.host, Question(*words[: f.QUESTION]), cells)
         answers = self._known.answers
         if number >= len(answers):
-            answers = np.concatenate([answers, np.zeros(len(answers), speed.CELL)])
+            answers = np.concatenate([answers, np.zeros(len(answers), dtypes.CELL)])
             self._known = self._known._replace(answers=answers)
-        answers[number : number + 1] = to_array([answer], speed.CELL)
+        answers[number : number + 1] = to_array([answer], dtypes.CELL)
         self._state[f.ANSWERED] = number + 1
 
     def _add_made(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wfsim.semantics import speed
+from wfsim.semantics import dtypes, speed
 from wfsim.semantics.addresses import out, rows
 from wfsim.semantics.codec import ROWS
 from wfsim.semantics.codes import (
@@ -73,7 +73,7 @@ QUESTION = 5
 """Words of a question before its cells: its number, left, right, state, and whether it may read a payload."""
 
 
-_CELL_FIELDS = speed.CELL.fields
+_CELL_FIELDS = dtypes.CELL.fields
 assert _CELL_FIELDS is not None
 TAG, WHOLE, REAL = (_CELL_FIELDS[name][1] // 8 for name in ("tag", "whole", "real"))
 """Where in the three words of a cell its fields lie."""
