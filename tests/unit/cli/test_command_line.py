@@ -420,10 +420,10 @@ def test_an_interrupted_sweep_says_where_it_goes_on(wfsim: Command, monkeypatch:
 def test_seeds_that_break_a_claim_or_a_property_are_a_violation(wfsim: Command, tmp_path: Path) -> None:
     code, out, _ = wfsim("seeds", ORDER, "--never", 'state == "refunded"', "--n", 50)
     assert code == 1
-    assert "seeds=[10]" in out
+    assert "seeds=[2]" in out
     assert "event payment_completed" in out
-    code, out, _ = wfsim("seeds", ORDER, "--never", 'state == "refunded"', "--seed", 10, "--json")
-    assert (code, json.loads(out)["statistics"]["seed"]) == (1, 10)
+    code, out, _ = wfsim("seeds", ORDER, "--never", 'state == "refunded"', "--seed", 2, "--json")
+    assert (code, json.loads(out)["statistics"]["seed"]) == (1, 2)
     code, out, _ = wfsim("seeds", ORDER, CLAIMS, "--n", 3, "--fault", "duplicates=0.5", "--fault", "failures=0.1")
     assert code == 0
     assert "None of 3 seeds breaks it" in out

@@ -430,12 +430,12 @@ def test_a_unit_that_fails_is_named_and_the_finished_ones_are_kept(
     desk: wf.Workflow, plan: wf.Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(unit: Unit, folder: Path, **named: Any) -> None:
-        if unit.name == "1-0":
+        if unit.name == "1-1":
             raise HistoryError("the disk is full.")
         units.run_unit(unit, folder, **named)
 
     monkeypatch.setattr(backends, "run_unit", fail)
-    with pytest.raises(SimulationError, match=r"point 1, replication 0: the disk is full\.\n2 of 4 runs are finished"):
+    with pytest.raises(SimulationError, match=r"point 1, replication 1: the disk is full\.\n3 of 4 runs are finished"):
         wf.sweep(desk, plan, over=OVER, workers=1, into=tmp_path / "s.duckdb")
 
 
