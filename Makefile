@@ -62,7 +62,7 @@ test-kills: frontend  ## processes are killed while orders run (KILLS=400), and 
 	WFSIM_KILLS=$(or $(KILLS),100) $(BIN)/python -m pytest -n 2 --dist worksteal -m '' \
 	  tests/runtime_kill tests/property/test_simulated_engine.py::test_nothing_is_lost_and_nothing_happens_twice
 
-test-long: test-ci test-kills  ## all that `make test` leaves out (tests/ci.txt, tests/long.txt): some 25 minutes
+test-long: test-ci test-kills  ## all that `make test` leaves out (tests/ci.txt, tests/long.txt): half an hour
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests --ignore=tests/browser --ignore=tests/runtime_kill
 	$(PYTEST) -n 2 --dist loadfile -m long tests/browser
 
