@@ -163,9 +163,12 @@ class Result:
 
     def _whole(self, how: str) -> Any:
         asked, most = self._question, self._question.max_rows
-        # Not by a relation, which DuckDB would bind once to make it, and again to answer it.
         with asking(self._history, asked.max_seconds) as con:
-            found = getattr(con.execute(asked.text(None if most is None else most + 1), asked.params), how)()
+            text = asked.text(None if most is None else most + 1)
+            # Not by a relation, which DuckDB would bind once to make it, and again to answer it.
+            # But to make an Arrow table of what is executed takes one copy more, of which it warns.
+            made = con.sql(text, params=asked.params) if how == "to_arrow_table" else con.execute(text, asked.params)
+            found = getattr(made, how)()
         if most is not None and len(found) > most:
             raise too_many(self._history.path, most)
         return found

@@ -85,6 +85,7 @@ def test_values_go_in_as_parameters(made: Any) -> None:
     assert found.fetchall() == [(3,)]
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_result_gives_its_whole_answer_in_every_form_again_and_again(made: Any) -> None:
     result = made.history.sql('SELECT "case", status FROM durations ORDER BY "case"')
     rows = result.fetchall()

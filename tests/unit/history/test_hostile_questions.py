@@ -234,8 +234,9 @@ def test_questions_with_effects_elsewhere_have_none_here(history: History) -> No
 
 @pytest.mark.parametrize("query", ENDLESS)
 def test_a_question_without_end_is_stopped(history: History, query: str) -> None:
-    with pytest.raises(HistoryError, match=r"took longer than 0\.05 s and was stopped.*max_seconds="):
-        history.sql(query, max_seconds=0.05).fetchall()
+    for form in ("fetchall", "arrow"):
+        with pytest.raises(HistoryError, match=r"took longer than 0\.05 s and was stopped.*max_seconds="):
+            getattr(history.sql(query, max_seconds=0.05), form)()
     assert len(history) == 2
 
 
@@ -250,8 +251,10 @@ def test_an_answer_with_very_many_rows_is_refused_with_advice(history: History, 
 
 @pytest.mark.parametrize("query", GREEDY)
 def test_a_question_that_needs_too_much_memory_is_told_how_to_have_more(history: History, query: str) -> None:
-    with pytest.raises(HistoryError, match=r"needs more memory than this history may use(.|\n)*max_memory="):
-        history.sql(query).fetchall()
+    result = history.sql(query)
+    for form in (result.fetchall, result.arrow):
+        with pytest.raises(HistoryError, match=r"needs more memory than this history may use(.|\n)*max_memory="):
+            form()
     assert len(history) == 2
 
 
